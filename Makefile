@@ -1,0 +1,41 @@
+# Every target builds what it needs: a fresh machine has Python 3.11 or newer, and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := schemas smt_features smt_model cli
+MODULES := -p smt_schemas -p smt_features -p smt_model -p smt_cli
+# A strict editable install links each file, so a new file asks for a new install.
+SOURCES := $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -name py.typed | LC_ALL=C sort)
+STAMP := $(VENV)/installed-$(shell echo $(SOURCES) | cksum | cut -d' ' -f1)
+
+.PHONY: install demo test test-slow lint bench clean
+install: $(STAMP)
+
+$(BIN)/pip:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt pip setuptools
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt \
+		--config-settings editable_mode=strict -e '.[train,dev]'
+	@rm -f $(VENV)/installed-*
+	@touch $@
+
+demo: install
+	@BIN=$(BIN) sh examples/demo.sh
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(MODULES) tests benchmarks
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build demo .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

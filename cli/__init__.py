@@ -1,0 +1,1 @@
+"""The ``smt`` command: one file per command, no logic."""

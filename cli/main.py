@@ -1,0 +1,38 @@
+"""The ``smt`` application: registers the commands and turns errors into one message."""
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from smt_cli import prepare, verify
+
+app = typer.Typer(
+    name="smt",
+    help="Prepare ad logs once, fast, and train click and conversion models from the result.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("prepare")(prepare.command)
+app.command("verify")(verify.command)
+
+
+def run() -> NoReturn:
+    """Run the command line; exit 2 for wrong usage and 1 for failed work.
+
+    ``--debug`` anywhere, or ``SMT_DEBUG=1``, shows the traceback of an error.
+    """
+    debug = "--debug" in sys.argv or os.environ.get("SMT_DEBUG") == "1"
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments, prog_name="smt")
+    except Exception as error:
+        from smt_schemas import UsageError, UserError
+
+        if debug or not isinstance(error, UserError):
+            raise
+        typer.secho(f"Error: {error}", err=True, fg="red")
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    sys.exit(0)

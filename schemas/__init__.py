@@ -1,0 +1,22 @@
+"""Declares what a log looks like: Pydantic models, and the schema of the Taobao log."""
+
+from smt_schemas.column import Column
+from smt_schemas.dataset import CsvFormat, DatasetSchema, describe, taobao
+from smt_schemas.errors import UsageError, UserError
+from smt_schemas.row import INTEGER, Rule, Violation, explain, row_model, value_range
+
+__all__ = [
+    "INTEGER",
+    "Column",
+    "CsvFormat",
+    "DatasetSchema",
+    "Rule",
+    "UsageError",
+    "UserError",
+    "Violation",
+    "describe",
+    "explain",
+    "row_model",
+    "taobao",
+    "value_range",
+]

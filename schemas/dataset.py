@@ -1,0 +1,152 @@
+"""The schema of a log: its columns, its file format and its splits."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from smt_schemas.column import Column
+from smt_schemas.errors import UserError
+
+
+class CsvFormat(BaseModel):
+    """How the text files are written. A quoted cell must end on the line it began on."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    separator: str = Field(default=",", pattern=r"^[\x01-\x7f]$")
+    header: bool = False
+
+    @model_validator(mode="after")
+    def _separator_is_usable(self) -> Self:
+        if self.separator in '"\r\n':
+            msg = "csv.separator cannot be a quote or a line end"
+            raise ValueError(msg)
+        return self
+
+
+class DatasetSchema(BaseModel):
+    """What a log looks like and what becomes of each column.
+
+    Attributes
+    ----------
+    name
+        Name of the data set.
+    user_column
+        The feature that identifies a user: grouped AUC groups by it, and rows of one user
+        are stored together inside a row group, which makes shards smaller.
+    csv
+        Format of text files.
+    splits
+        Split name to file name without extension.
+    columns
+        The columns, in file order.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$", max_length=64)
+    user_column: str | None = None
+    csv: CsvFormat = CsvFormat()
+    splits: dict[str, str] = Field(min_length=1)
+    columns: list[Column] = Field(min_length=1, max_length=4096)
+
+    @property
+    def labels(self) -> list[Column]:
+        """The label columns, in file order."""
+        return [column for column in self.columns if column.role == "label"]
+
+    @property
+    def features(self) -> list[Column]:
+        """The feature columns, in file order."""
+        return [column for column in self.columns if column.is_feature]
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        """Task name to label column, in file order."""
+        return {column.task: column.name for column in self.labels if column.task}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the schema's canonical JSON, in hexadecimal."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        names = [column.name for column in self.columns]
+        # `<list>_count` and `<feature>_key` are columns of the shards.
+        derived = [f"{column.name}_count" for column in self.columns if column.is_list]
+        derived += [f"{column.name}_key" for column in self.features]
+        derived += [f"{column.name}_key_count" for column in self.columns if column.is_list]
+        tasks = [column.task for column in self.labels]
+        user = next((column for column in self.features if column.name == self.user_column), None)
+        checks: list[tuple[Sequence[object], str]] = [
+            (_repeated(names + derived), "column name used twice: {}"),
+            (_repeated(tasks), "task used twice: {}"),
+            ([] if self.features else ["none"], "no column has role user or item: {}"),
+            (
+                [] if self.user_column is None or (user and not user.is_list) else ["user_column"],
+                "{} must name a feature that is not a list",
+            ),
+            (
+                [name for name in self.splits if not name.isidentifier()],
+                "split name must be a plain word: {}",
+            ),
+            (
+                [stem for stem in self.splits.values() if not stem or Path(stem).name != stem],
+                "split must be a file name without a folder: {}",
+            ),
+        ]
+        for wrong, text in checks:
+            if wrong:
+                raise ValueError(text.format(", ".join(str(name) for name in wrong)))
+        return self
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read a schema file.
+
+        Raises
+        ------
+        UserError
+            When the file cannot be read, is not TOML, or describes no valid schema.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"Cannot read the schema {path}: {error}"
+            raise UserError(msg) from error
+        try:
+            return cls.model_validate(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            msg = f"{path} is not TOML: {error}"
+            raise UserError(msg) from error
+        except ValidationError as error:
+            msg = f"{path} is not a valid schema:\n{describe(error)}"
+            raise UserError(msg) from error
+
+
+def taobao() -> DatasetSchema:
+    """Return the schema of the 20-column Taobao log, ``taobao.toml``."""
+    with resources.as_file(resources.files("smt_schemas") / "taobao.toml") as path:
+        return DatasetSchema.from_toml(path)
+
+
+def describe(error: ValidationError) -> str:
+    """Return a line for each thing a Pydantic model refused: where it stands and why."""
+    lines = []
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"]) or "schema"
+        lines.append(f"  {where}: {item['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)
+
+
+def _repeated(values: Iterable[str | None]) -> list[str | None]:
+    seen: set[str | None] = set()
+    return [value for value in values if value in seen or seen.add(value)]  # type: ignore[func-returns-value]

@@ -1,0 +1,107 @@
+"""A Pydantic model of one row of a log: explains bad rows and checks prediction requests.
+
+The vectorised rules of ``smt_features.validation`` give the same verdict on whole files; a
+property test holds the two together.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
+from pydantic_core import PydanticCustomError
+
+from smt_schemas.column import Column
+from smt_schemas.dataset import DatasetSchema
+
+INTEGER = r"(?:0|-?[1-9][0-9]{0,17})"
+"""A decimal integer as logs write it, which leaves one text for each value."""
+
+Rule = Literal["fields", "utf8", "quote", "required", "entry", "integer", "allowed", "range"]
+"""Why a cell, or a whole line (``fields``, ``utf8``, ``quote``), was refused."""
+
+
+class Violation(NamedTuple):
+    """One refused cell."""
+
+    column: str
+    rule: str
+    message: str
+
+
+def row_model(schema: DatasetSchema) -> type[BaseModel]:
+    """Build the model of one row: a field per column, in file order.
+
+    Fields take the cell's text. They give ``int`` for integer columns, ``list[str]`` for
+    lists, ``str`` otherwise, and None for a missing value (a list: the empty list).
+    """
+    fields: dict[str, Any] = {
+        column.name: (Annotated[_python_type(column), BeforeValidator(_reader(column))], ...)
+        for column in schema.columns
+    }
+    config = ConfigDict(extra="forbid")
+    return create_model(f"{schema.name}_row", __config__=config, **fields)
+
+
+def explain(model: type[BaseModel], cells: Mapping[str, str]) -> list[Violation]:
+    """Return what is wrong with a row of cell texts, in column order; nothing when it is good."""
+    try:
+        model.model_validate(dict(cells))
+    except ValidationError as error:
+        return [
+            Violation(str(item["loc"][0]), item["type"], item["msg"]) for item in error.errors()
+        ]
+    return []
+
+
+def _python_type(column: Column) -> Any:
+    if column.is_list:
+        return list[str]
+    return (int if column.type == "int" else str) | None
+
+
+def _reader(column: Column) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        text = "" if value is None else str(value)
+        if not text and column.required:
+            raise PydanticCustomError("required", "is empty, but the column is required")
+        if column.is_list:
+            return _read_list(column, text)
+        if not text or text in column.null_tokens:
+            return None
+        return _read_value(column, text)
+
+    return read
+
+
+def _read_list(column: Column, text: str) -> list[str]:
+    entries = text.split(column.separator) if text else []
+    if "" in entries:
+        raise PydanticCustomError("entry", "has an empty entry in its list")
+    if column.type == "int" and not all(re.fullmatch(INTEGER, entry) for entry in entries):
+        raise PydanticCustomError("integer", "has an entry that is not an integer")
+    return entries
+
+
+def _read_value(column: Column, text: str) -> int | str:
+    if column.type == "int" and not re.fullmatch(INTEGER, text):
+        raise PydanticCustomError("integer", "is not an integer")
+    value = int(text) if column.type == "int" else text
+    if column.allowed is not None and value not in column.allowed:
+        allowed = ", ".join(map(str, column.allowed))
+        raise PydanticCustomError("allowed", "is not one of {allowed}", {"allowed": allowed})
+    if isinstance(value, int):
+        low, high = value_range(column)
+        if not low <= value <= high:
+            bounds = {"low": low, "high": high}
+            raise PydanticCustomError("range", "is not between {low} and {high}", bounds)
+    return value
+
+
+def value_range(column: Column) -> tuple[int, int]:
+    """Return the inclusive range of an integer column; 18 digits where none is declared."""
+    low = -(10**18) if column.minimum is None else column.minimum
+    high = 10**18 if column.maximum is None else column.maximum
+    if column.encoding == "identity":
+        return max(low, 0), min(high, column.buckets - 1)
+    return low, high

@@ -1,0 +1,1 @@
+"""Turns raw logs into shards and reads them back. Never imports TensorFlow."""

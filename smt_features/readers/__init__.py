@@ -1,0 +1,1 @@
+"""Readers that need a framework of their own."""

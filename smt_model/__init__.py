@@ -1,0 +1,1 @@
+"""Trains and evaluates click and conversion models from shards."""
