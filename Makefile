@@ -34,7 +34,9 @@ test-slow: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(MODULES) tests benchmarks
+	$(BIN)/mypy $(MODULES)
+	$(BIN)/mypy --explicit-package-bases tests
+	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 
 clean:
