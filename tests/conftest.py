@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -182,10 +182,9 @@ def smt(
 
 
 @pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut text sources into blocks of 4 kB, so that small files have many."""
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 4096)
-    yield
 
 
 def _line(chance: random.Random) -> str:

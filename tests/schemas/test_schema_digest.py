@@ -13,7 +13,7 @@ GOLDEN = "dfd40d30262928d7797912e6da58ab204edfa220cfcf735225e2d605c4d0fe27"
 
 def changed(path: list[str | int], value: Any) -> DatasetSchema:
     fields = taobao().model_dump(mode="json")
-    part = fields
+    part: Any = fields
     for step in path[:-1]:
         part = part[step]
     assert part[path[-1]] != value
