@@ -60,7 +60,7 @@ def read_blocks(source: Source, *, header: bytes | None = None) -> Iterator[Bloc
     Raises
     ------
     UserError
-        When the file cannot be read or decompressed, is empty, has another header, or has a
+        When the file cannot be read or decompressed, holds no rows, has another header, or has a
         line longer than ``MAX_LINE_BYTES``.
     """
     line = 1
@@ -75,8 +75,8 @@ def read_blocks(source: Source, *, header: bytes | None = None) -> Iterator[Bloc
             yield Block(source, ordinal, line, data, position)
             line += data.count(b"\n")
         ordinal += 1
-    if ordinal == 0:
-        msg = f"{source.path} is empty. Remove it, or put the log there."
+    if line == (1 if header is None else 2):
+        msg = f"{source.path} holds no rows. Remove it, or put the log there."
         raise UserError(msg)
 
 

@@ -6,6 +6,7 @@ only if the line has the right number of separators. Lines with quotes are split
 ``csv`` module, and invalid UTF-8 is found line by line; both are rare.
 """
 
+import codecs
 import csv
 
 import numpy as np
@@ -19,6 +20,8 @@ from smt_schemas import CsvFormat
 csv.field_size_limit(2**31 - 1)  # lines are bounded already
 
 NEWLINE, RETURN = 10, 13
+
+_ROW = "__row"  # no column of a schema begins with an underscore
 
 
 class LineIndex:
@@ -47,6 +50,8 @@ def parse(block: Block, names: list[str], fmt: CsvFormat) -> RowBlock:
     lines = LineIndex(block.data)
     refused: dict[int, str] = {}
     careful = _undecodable(block.data, lines) | _quoted(block.data, lines)
+    if block.data.startswith(codecs.BOM_UTF8):  # Polars would drop it: a block may begin anywhere
+        careful.add(0)
     data = block.data if not careful else _blanked(lines, careful)
     cells = _split(data, names, fmt)
     assert cells.height == len(lines), "one row a line"
@@ -130,7 +135,10 @@ def _blanked(lines: LineIndex, rows: set[int]) -> bytes:
 def _split_carefully(line: bytes, columns: int, fmt: CsvFormat) -> list[str] | str:
     try:
         text = line.decode()
-        cells = next(csv.reader([text], delimiter=fmt.separator, strict=True))
+        if '"' in text:
+            cells = next(csv.reader([text], delimiter=fmt.separator, strict=True))
+        else:
+            cells = text.split(fmt.separator)
     except UnicodeDecodeError:
         return "utf8"
     except csv.Error:
@@ -141,10 +149,10 @@ def _split_carefully(line: bytes, columns: int, fmt: CsvFormat) -> list[str] | s
 def _patched(cells: pl.DataFrame, patches: dict[int, list[str]]) -> pl.DataFrame:
     if not patches:
         return cells
-    rows = pl.Series("row", list(patches), pl.UInt32)
+    rows = pl.Series(_ROW, list(patches), pl.UInt32)
     fixed = pl.DataFrame(list(patches.values()), schema=cells.schema, orient="row")
     return (
-        cells.with_row_index("row")
-        .update(fixed.with_columns(rows), on="row", how="left")
-        .drop("row")
+        cells.with_row_index(_ROW)
+        .update(fixed.with_columns(rows), on=_ROW, how="left")
+        .drop(_ROW)
     )
