@@ -73,6 +73,19 @@ def mixed_schema() -> DatasetSchema:
 
 
 @pytest.fixture(scope="session")
+def log_schema() -> Callable[..., DatasetSchema]:
+    """Return a function that makes a schema of hashed text features from their names."""
+
+    def make(*names: str, **fields: Any) -> DatasetSchema:
+        size = {"hash_buckets": 50, "embedding_dim": 4}
+        columns = [{"name": name, "role": "user", **size} for name in names]
+        parts = {"name": "log", "splits": {"train": "log", "test": "log_test"}}
+        return DatasetSchema.model_validate(parts | {"columns": columns} | fields)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def log_lines() -> Callable[..., list[str]]:
     """Return a function that makes valid lines of a Taobao log: rows, and a seed."""
 
@@ -124,7 +137,7 @@ def prepared(tmp_path: Path) -> Callable[..., Dataset]:
 
 @pytest.fixture(scope="session")
 def read_rows(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, log_schema: Callable[..., DatasetSchema]
 ) -> Callable[..., list[tuple[int, list[str] | str]]]:
     """Return a function that reads bytes as a log: line number, and cells or the broken rule."""
     path = tmp_path_factory.mktemp("rows") / "log"
@@ -138,17 +151,7 @@ def read_rows(
         **csv: Any,
     ) -> list[tuple[int, list[str] | str]]:
         path.write_bytes(data)
-        schema = DatasetSchema.model_validate(
-            {
-                "name": "plain",
-                "splits": {"train": "log"},
-                "csv": csv,
-                "columns": [
-                    {"name": f"c{n}", "role": "user", "hash_buckets": 9, "embedding_dim": 1}
-                    for n in range(columns)
-                ],
-            }
-        )
+        schema = log_schema(*(f"c{number}" for number in range(columns)), csv=csv)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(blocks, "BLOCK_BYTES", block_bytes)
             rows: list[tuple[int, list[str] | str]] = []
