@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -82,29 +85,37 @@ class ShardWriter:
     def _shards(self, store: RowStore) -> Iterator[list[pl.DataFrame]]:
         """Cut the sorted rows into shards, and those into row groups."""
         wanted = self._options.rows_per_shard
-        held: list[pl.DataFrame] = []
-        for frame in store.sorted_slices():
-            rest = frame
-            while _rows(held) + rest.height >= wanted:
-                taken = wanted - _rows(held)
-                yield self._row_groups(pl.concat([*held, rest[:taken]], rechunk=True))
-                held, rest = [], rest[taken:]
-            held.append(rest)
-        if _rows(held):
-            yield self._row_groups(pl.concat(held, rechunk=True))
+        held: list[_Piece] = []
+        missing = wanted
+        for frame, order in store.sorted_slices():
+            start = 0
+            while start < len(order):
+                taken = order[start : start + missing]
+                held.append(_Piece(frame, taken))
+                start += len(taken)
+                missing -= len(taken)
+                if not missing:
+                    yield self._row_groups(held)
+                    held, missing = [], wanted
+        if held:
+            yield self._row_groups(held)
 
-    def _row_groups(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
+    def _row_groups(self, pieces: list["_Piece"]) -> list[pl.DataFrame]:
         """Cut a shard into row groups, each with a user's rows side by side.
 
         A row group is a random sample of the split and readers permute it, so the order inside
         it is free; this one makes Parquet shards a tenth smaller.
         """
-        size = self._options.rows_per_group
-        groups = [frame[start : start + size] for start in range(0, frame.height, size)]
+        if len(pieces) > 1:
+            whole = pl.concat([piece.frame[piece.order] for piece in pieces], rechunk=True)
+            pieces = [_Piece(whole, np.arange(whole.height))]
+        (frame, order), size = pieces[0], self._options.rows_per_group
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
         user = self._schema.user_column
-        if user is None or not self._options.shuffle:
-            return groups
-        return [group.sort(user, maintain_order=True) for group in groups]
+        if user is not None and self._options.shuffle:
+            ids = frame[user].to_numpy()
+            groups = [group[np.argsort(ids[group], kind="stable")] for group in groups]
+        return [frame[group] for group in groups]
 
     def _write_shard(self, name: str, tables: list[pa.Table]) -> Shard:
         if finished := self._journal.finished(name):
@@ -127,5 +138,8 @@ class ShardWriter:
         return shard
 
 
-def _rows(frames: list[pl.DataFrame]) -> int:
-    return sum(frame.height for frame in frames)
+class _Piece(NamedTuple):
+    """Some rows of a frame, in order."""
+
+    frame: pl.DataFrame
+    order: npt.NDArray[np.int64]
