@@ -69,9 +69,8 @@ def print_prepared(result: "Prepared", seconds: float) -> None:
         f"{manifest.rejected_rows:,} rejected"
     )
     if result.rejected.rows:
-        typer.echo(
-            f"{result.rejected.summary()}\nAll of them: {result.directory / 'rejected.parquet'}"
-        )
+        typer.echo(result.rejected.summary(manifest.dataset_schema))
+        typer.echo(f"All of them: {result.directory / 'rejected.parquet'}")
     if not result.was_current:
         rate = result.rows_read / seconds
         typer.echo(f"Dataset: {result.directory} in {seconds:.1f} s ({rate:,.0f} rows/s)")

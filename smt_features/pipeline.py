@@ -123,6 +123,7 @@ def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.Da
     in_cells = violations(block.cells[positions], schema)
     in_cells = in_cells.with_columns(positions.gather(in_cells["row"]).alias("row"))
     in_cells = in_cells.join(whole, on="row", how="anti", maintain_order="left")
+    separator = schema.csv.separator
     raw = pl.DataFrame(
         {"row": positions, "raw": block.raw(positions.to_list())},
         schema={"row": pl.UInt32, "raw": pl.String},
@@ -136,7 +137,9 @@ def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.Da
             line=pl.col("row").cast(pl.Int64),
             column="column",
             rule="rule",
-            value="value",
+            value=pl.when(pl.col("rule") == "fields")
+            .then((pl.col("raw").str.count_matches(separator, literal=True) + 1).cast(pl.String))
+            .otherwise("value"),
             raw="raw",
         )
     )

@@ -194,7 +194,7 @@ def _require_good(job: PrepareJob, rows: _Rows) -> None:
     path = rejected.write(job.output)
     msg = (
         f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
-        f"{rejected.summary()}\n"
+        f"{rejected.summary(job.schema)}\n"
         f"All of them are in {path}. Correct the files, or publish the good rows with "
         "--max-bad-rows N or --max-bad-fraction F."
     )
