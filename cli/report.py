@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from smt_features.parts import PartRecord
     from smt_features.prepare import Prepared
     from smt_features.synth import SynthSplit
 
@@ -47,6 +48,15 @@ def prepared_as_json(result: "Prepared") -> dict[str, Any]:
             for name, split in manifest.splits.items()
         },
     }
+
+
+def print_part(record: "PartRecord", part: str, *, as_json: bool) -> None:
+    """Print what `smt prepare --part` did."""
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+        return
+    read = sum(record.rows.values())
+    typer.echo(f"Part {part}: {read:,} rows read, {record.rejected_rows:,} rejected")
 
 
 def print_prepared(result: "Prepared", seconds: float) -> None:

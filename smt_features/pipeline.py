@@ -1,8 +1,7 @@
 """Source to encoded rows: reads, validates and encodes block by block."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import polars as pl
@@ -16,6 +15,7 @@ from smt_features.rejected import SCHEMA
 from smt_features.rowblock import RowBlock
 from smt_features.shuffle import KEY, row_keys
 from smt_features.sources import Source
+from smt_features.units import Unit
 from smt_features.validation import bad_rows, violations
 from smt_schemas import DatasetSchema
 
@@ -33,7 +33,7 @@ class Encoded:
     rejected
         Rows rejected.
     violations
-        Why, with the columns of ``rejected.SCHEMA``; lines count from the block's first.
+        Why, with the columns of ``rejected.SCHEMA``; lines count from 0 at the block's first.
     cells
         The good rows' cells.
     frame
@@ -51,36 +51,30 @@ class Encoded:
     position: int
 
 
-def encode_sources(
-    sources: Iterable[Source], schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
+def encode_units(
+    units: Iterable[Unit], schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
 ) -> Iterator[Encoded]:
-    """Yield the blocks of all sources, in order, validated and encoded on all cores."""
+    """Yield the blocks of all units, in order, validated and encoded on all cores."""
 
     def work(read: Callable[[], RowBlock]) -> Encoded:
         return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle)
 
-    reads = (read for source in sources for read in _reads(source, schema))
-    before: Counter[Source] = Counter()
-    for block in ordered_map(work, reads):
-        # A block does not know how many lines came before it; their order tells.
-        first = before[block.source] + 1 + schema.csv.header * (block.source.kind != "parquet")
-        before[block.source] += block.rows
-        yield replace(block, violations=block.violations.with_columns(pl.col("line") + first))
+    return ordered_map(work, (read for unit in units for read in _reads(unit, schema)))
 
 
 def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
     """Yield the rows of a source as cells, unvalidated."""
-    return (read() for read in _reads(source, schema))
+    return (read() for read in _reads(Unit(source), schema))
 
 
-def _reads(source: Source, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
-    if source.kind == "parquet":
-        for table in read_tables(source, schema):
+def _reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
+    if unit.source.kind == "parquet":
+        for table in read_tables(unit.source, schema):
             yield partial(to_rows, table, schema)
         return
     names = [column.name for column in schema.columns]
     header = schema.csv.separator.join(names).encode() if schema.csv.header else None
-    for block in read_blocks(source, header=header):
+    for block in read_blocks(unit.source, first=unit.first, end=unit.end, header=header):
         yield partial(parse, block, names, schema.csv)
 
 
