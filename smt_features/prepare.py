@@ -153,7 +153,7 @@ def _write(
         progress("write", written, total)
 
     writer = ShardWriter(job.output, job.schema, job.options, journal, advance)
-    return {split: writer.write(split, store) for split, store in rows.stores.items() if store.rows}
+    return writer.write(rows.stores)
 
 
 def _feature_spec(job: PrepareJob) -> dict[str, FeatureSpec] | None:
