@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 from smt_features import Dataset, blocks, open_shards
 from smt_features.manifest import PrepareOptions
 from smt_features.pipeline import row_blocks
-from smt_features.prepare import PrepareJob, prepare
+from smt_features.prepare import prepare
+from smt_features.reading import PrepareJob
 from smt_features.sources import Source
 from smt_schemas import DatasetSchema, taobao
 
@@ -138,8 +139,8 @@ def prepared(tmp_path: Path) -> Callable[..., Dataset]:
 @pytest.fixture(scope="session")
 def read_rows(
     tmp_path_factory: pytest.TempPathFactory, log_schema: Callable[..., DatasetSchema]
-) -> Callable[..., list[tuple[int, list[str] | str]]]:
-    """Return a function that reads bytes as a log: line number, and cells or the broken rule."""
+) -> Callable[..., list[list[str] | str]]:
+    """Return a function that reads bytes as a log: for each line its cells or the broken rule."""
     path = tmp_path_factory.mktemp("rows") / "log"
 
     def read(
@@ -149,18 +150,16 @@ def read_rows(
         kind: str = "csv",
         block_bytes: int = blocks.BLOCK_BYTES,
         **csv: Any,
-    ) -> list[tuple[int, list[str] | str]]:
+    ) -> list[list[str] | str]:
         path.write_bytes(data)
         schema = log_schema(*(f"c{number}" for number in range(columns)), csv=csv)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(blocks, "BLOCK_BYTES", block_bytes)
-            rows: list[tuple[int, list[str] | str]] = []
-            for block in row_blocks(Source("train", 0, path, "log", kind), schema):
-                rows += [
-                    (block.first_line + row, block.refused.get(row) or list(cells))
-                    for row, cells in enumerate(block.cells.iter_rows())
-                ]
-        return rows
+            return [
+                block.refused.get(row) or list(cells)
+                for block in row_blocks(Source("train", 0, path, "log", kind), schema)
+                for row, cells in enumerate(block.cells.iter_rows())
+            ]
 
     return read
 
