@@ -39,7 +39,8 @@ def encode(cells: pl.DataFrame, schema: DatasetSchema, *, seed: int, keys: bool)
         if column.is_list
         for series in _encode_list(cells[column.name], column, seed, keys=keys)
     ]
-    return frame.with_columns(lists).select(column_names(schema, keys=keys))
+    # Not with_columns: a frame without columns has no rows.
+    return pl.DataFrame([*frame, *lists]).select(column_names(schema, keys=keys))
 
 
 def _single(column: Column, seed: int, *, keys: bool) -> list[pl.Expr]:
