@@ -157,5 +157,5 @@ def test_a_flipped_byte_of_a_gzip_file_is_noticed_or_changes_no_record(tmp_path:
                 records = list(read_records(path, "gzip"))
             except RecordError:
                 continue
-            assert position < 10, "only the header of a gzip file is not checked"
+            # Some bits of the header mean nothing, and some codes are never used.
             assert records == FLAT
