@@ -1,0 +1,84 @@
+"""A small schema and random batches of it, in the form that the readers give."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from smt_model import runtime
+from smt_schemas import DatasetSchema
+
+runtime.require_tensorflow()
+
+
+class BagArrays(NamedTuple):
+    ids: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    row_splits: NDArray[np.int64]
+
+
+class MemorySplit:
+    """Random rows, given out as a split of a dataset gives them."""
+
+    def __init__(self, schema: DatasetSchema, rows: int, seed: int = 0) -> None:
+        self.rows = rows
+        self._schema = schema
+        self._seed = seed
+
+    def steps(self, batch_size: int) -> int:
+        return -(-self.rows // batch_size)
+
+    def batches(
+        self, batch_size: int, *, seed: int = 0, epoch: int = 0, start: int = 0,
+        shuffle: bool = True,
+    ) -> Iterator[dict[str, Any]]:
+        for step in range(start, self.steps(batch_size)):
+            rows = min(batch_size, self.rows - step * batch_size)
+            yield random_batch(self._schema, rows, (self._seed, seed, epoch, step))
+
+
+def random_batch(schema: DatasetSchema, rows: int, seed: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    batch: dict[str, Any] = {
+        label.name: (rng.random(rows) < 0.3).astype(np.int8) for label in schema.labels
+    }
+    for column in schema.features:
+        # Squared, so that some ids are frequent and repeat within a batch.
+        if not column.is_list:
+            batch[column.name] = (rng.random(rows) ** 2 * column.buckets).astype(np.int32)
+            continue
+        lengths = np.minimum(rng.integers(0, 5, rows), column.buckets)
+        lengths[0] = 0
+        ids = [rng.choice(column.buckets, length, replace=False) for length in lengths]
+        batch[column.name] = BagArrays(
+            np.concatenate([np.empty(0, np.int64), *ids]).astype(np.int32),
+            rng.integers(1, 4, lengths.sum()).astype(np.int32),
+            np.concatenate([[0], np.cumsum(lengths)]),
+        )
+    return batch
+
+
+def small_schema(**changes: Any) -> DatasetSchema:
+    columns = [
+        {"name": "clk", "role": "label", "type": "int", "required": True, "allowed": [0, 1],
+         "task": "ctr"},
+        {"name": "buy", "role": "label", "type": "int", "required": True, "allowed": [0, 1],
+         "task": "cvr"},
+        {"name": "user", "role": "user", "hash_buckets": 50, "embedding_dim": 4},
+        {"name": "tags", "role": "user", "hash_buckets": 40, "embedding_dim": 4,
+         "separator": "|"},
+        {"name": "brand", "role": "item", "hash_buckets": 30, "embedding_dim": 4},
+    ]
+    for column in columns:
+        column.update(changes.get(str(column["name"]), {}))
+    return DatasetSchema.model_validate(
+        {"name": "small", "user_column": "user", "splits": {"train": "a", "test": "b"},
+         "columns": columns}
+    )
+
+
+@pytest.fixture
+def schema() -> DatasetSchema:
+    return small_schema()
