@@ -1,0 +1,142 @@
+"""Reads a text source as blocks of whole lines, so that memory stays bounded.
+
+Blocks are cut at fixed places of the decompressed text. They, and so everything derived from
+a block's number, are the same for a plain and for a compressed file, and on every machine.
+"""
+
+import codecs
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from smt_features.sources import Source
+from smt_schemas import UserError
+
+BLOCK_BYTES = 8 << 20
+"""Text that one block aims at: small enough for the cache, large enough for both cores."""
+
+MAX_LINE_BYTES = 64 << 20
+"""A longer line is no line of a log."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive whole lines of a source.
+
+    Attributes
+    ----------
+    source
+        The file they come from.
+    ordinal
+        Number of the block in its source, from 0.
+    first_line
+        1-based number of the first line in the file.
+    data
+        The bytes, ending with a line end.
+    position
+        Bytes of the file that were read so far, for showing progress.
+    """
+
+    source: Source
+    ordinal: int
+    first_line: int
+    data: bytes
+    position: int
+
+
+def read_blocks(source: Source, *, header: bytes | None = None) -> Iterator[Block]:
+    """Yield a text source in blocks.
+
+    Parameters
+    ----------
+    source
+        A source of kind ``csv``, ``gzip`` or ``zstd``.
+    header
+        The header line that must come first, or None when the file has none.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be read or decompressed, is empty, has another header, or has a
+        line longer than ``MAX_LINE_BYTES``.
+    """
+    line = 1
+    ordinal = 0
+    for data, position in _whole_lines(source):
+        if line == 1:
+            data = data.removeprefix(codecs.BOM_UTF8)
+            if header is not None:
+                data = _without_header(data, header, source)
+                line = 2
+        if data:
+            yield Block(source, ordinal, line, data, position)
+            line += data.count(b"\n")
+        ordinal += 1
+    if ordinal == 0:
+        msg = f"{source.path} is empty. Remove it, or put the log there."
+        raise UserError(msg)
+
+
+def _whole_lines(source: Source) -> Iterator[tuple[bytes, int]]:
+    with _open(source) as (file, raw):
+        rest = b""
+        while chunk := _read(file, source):
+            cut = chunk.rfind(b"\n") + 1
+            if not cut:
+                rest += chunk
+                if len(rest) > MAX_LINE_BYTES:
+                    msg = (
+                        f"{source.path} has a line of more than {MAX_LINE_BYTES >> 20} MiB. "
+                        "It is not a log of this schema; look at its first lines."
+                    )
+                    raise UserError(msg)
+                continue
+            yield rest + chunk[:cut], raw.tell()
+            rest = chunk[cut:]
+        if rest:
+            yield rest + b"\n", raw.tell()
+
+
+def _read(file: "io.FileIO | pa.NativeFile", source: Source) -> bytes:
+    parts: list[bytes] = []
+    wanted = BLOCK_BYTES
+    try:
+        # A decompressor may return less than was asked for; blocks must not depend on that.
+        while wanted and (part := file.read(wanted)):
+            parts.append(part)
+            wanted -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    except OSError as error:
+        msg = f"Cannot read {source.path}: {error}. Is the file complete?"
+        raise UserError(msg) from error
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[tuple["io.FileIO | pa.NativeFile", io.FileIO]]:
+    """Yield the stream of text, and the file below it."""
+    try:
+        file = source.path.open("rb", buffering=0)
+    except OSError as error:
+        msg = f"Cannot open {source.path}: {error.strerror}."
+        raise UserError(msg) from error
+    with file:
+        if source.kind == "csv":
+            yield file, file
+        else:
+            with pa.CompressedInputStream(pa.PythonFile(file), source.kind) as stream:
+                yield stream, file
+
+
+def _without_header(data: bytes, header: bytes, source: Source) -> bytes:
+    first, _, rest = data.partition(b"\n")
+    if first.rstrip(b"\r") != header:
+        shown = first[:200].decode("utf-8", "backslashreplace")
+        msg = (
+            f"{source.path}, line 1: the header is {shown!r}, but the schema's columns are "
+            f"{header.decode()!r}. Correct the schema, or set csv.header = false."
+        )
+        raise UserError(msg)
+    return rest

@@ -1,0 +1,142 @@
+"""Encodes and decodes ``tf.train.Example`` messages of integers, without TensorFlow.
+
+The messages are small and fixed (tensorflow/core/example/example.proto and feature.proto), so
+they are written here in vectorised form rather than value by value through a protobuf library::
+
+    Example   { Features features = 1; }
+    Features  { map<string, Feature> feature = 1; }   // an entry: key = 1, value = 2
+    Feature   { Int64List int64_list = 3; }
+    Int64List { repeated int64 value = 1 [packed = true]; }
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+
+_BYTES_FIELD_1, _BYTES_FIELD_2, _BYTES_FIELD_3 = 0x0A, 0x12, 0x1A
+_MAX_VARINT = 10
+
+
+class ExampleError(ValueError):
+    """The bytes are not an Example of integers."""
+
+
+def encode_example(features: Mapping[str, npt.NDArray[np.integer]]) -> bytes:
+    """Return an Example that holds each array as an int64 list, in the order given."""
+    entries = []
+    for name, values in features.items():
+        packed = encode_varints(values.astype(np.int64))
+        feature = _field(_BYTES_FIELD_3, _field(_BYTES_FIELD_1, packed))
+        entry = _field(_BYTES_FIELD_1, name.encode()) + _field(_BYTES_FIELD_2, feature)
+        entries.append(_field(_BYTES_FIELD_1, entry))
+    return _field(_BYTES_FIELD_1, b"".join(entries))
+
+
+def decode_example(data: bytes) -> dict[str, Int64s]:
+    """Return the int64 lists of an Example.
+
+    Raises
+    ------
+    ExampleError
+        When the bytes are not an Example, or a feature is not an int64 list.
+    """
+    features: dict[str, Int64s] = {}
+    for tag, message in _fields(data):
+        if tag != _BYTES_FIELD_1:
+            raise ExampleError(f"unknown field {tag:#x} in an Example")
+        for tag_, entry in _fields(message):
+            if tag_ != _BYTES_FIELD_1:
+                raise ExampleError(f"unknown field {tag_:#x} in Features")
+            parts = dict(_fields(entry))
+            name = parts.get(_BYTES_FIELD_1, b"").decode("utf-8", "replace")
+            features[name] = _int64_list(name, parts.get(_BYTES_FIELD_2, b""))
+    return features
+
+
+def encode_varints(values: Int64s) -> bytes:
+    """Return integers as protobuf varints, seven bits a byte, least significant first."""
+    unsigned = values.view(np.uint64)
+    widths = np.ones(len(values), np.int64)
+    for width in range(1, _MAX_VARINT):
+        more = unsigned >= np.uint64(1 << 7 * width)
+        if not more.any():
+            break
+        widths += more
+    width = int(widths.max(initial=1))
+    shifts = np.arange(0, 7 * width, 7, dtype=np.uint64)
+    parts = ((unsigned[:, None] >> shifts) & np.uint64(0x7F)).astype(np.uint8)
+    column = np.arange(width)
+    parts |= np.where(column < widths[:, None] - 1, np.uint8(0x80), np.uint8(0))
+    return parts[column < widths[:, None]].tobytes()
+
+
+def decode_varints(data: bytes) -> Int64s:
+    """Return the integers of packed varints.
+
+    Raises
+    ------
+    ExampleError
+        When the bytes end within a varint, or one is too long.
+    """
+    buffer = np.frombuffer(data, np.uint8)
+    if not len(buffer):
+        return np.zeros(0, np.int64)
+    ends = np.flatnonzero(buffer < 0x80)
+    if not len(ends) or ends[-1] != len(buffer) - 1:
+        raise ExampleError("the packed integers are cut off")
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    widths = ends - starts + 1
+    if widths.max() > _MAX_VARINT:
+        raise ExampleError("a varint has more than ten bytes")
+    values = np.zeros(len(ends), np.uint64)
+    for position in range(int(widths.max())):
+        here = np.flatnonzero(widths > position)
+        part = buffer[starts[here] + position].astype(np.uint64) & np.uint64(0x7F)
+        values[here] |= part << np.uint64(7 * position)
+    return values.view(np.int64)
+
+
+def _int64_list(name: str, feature: bytes) -> Int64s:
+    parts = list(_fields(feature))
+    if not parts:
+        return np.zeros(0, np.int64)
+    if len(parts) != 1 or parts[0][0] != _BYTES_FIELD_3:
+        raise ExampleError(f"feature {name!r} is not an int64 list")
+    packed = b""
+    for tag, data in _fields(parts[0][1]):
+        if tag != _BYTES_FIELD_1:
+            raise ExampleError(f"feature {name!r} is not packed")
+        packed += data
+    return decode_varints(packed)
+
+
+def _field(tag: int, data: bytes) -> bytes:
+    return bytes([tag]) + encode_varints(np.array([len(data)], np.int64)) + data
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield tag and content of the length-delimited fields of a message."""
+    position = 0
+    while position < len(data):
+        tag = data[position]
+        length, position = _length(data, position + 1)
+        if position + length > len(data):
+            raise ExampleError("a field is cut off")
+        yield tag, data[position : position + length]
+        position += length
+
+
+def _length(data: bytes, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 35, 7):
+        if position >= len(data):
+            raise ExampleError("a length is cut off")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise ExampleError("a length is too long")

@@ -1,0 +1,38 @@
+"""Hashes texts to buckets and keys with MurmurHash3, vectorised.
+
+``mmh3`` is the reference; golden vectors in the tests pin both.
+"""
+
+from typing import Literal
+
+import polars as pl
+import polars_hash  # noqa: F401  (registers the `nchash` namespace)
+
+from smt_schemas import Column
+
+HASH_NAME: Literal["murmur3_x86_32"] = "murmur3_x86_32"
+"""Name of the bucket hash in manifests."""
+
+KEY_MASK = (1 << 63) - 1
+"""Keys are 63 bits wide, so that they fit a signed integer."""
+
+
+def bucket(text: pl.Expr, column: Column, seed: int) -> pl.Expr:
+    """Return the bucket of each text, int32.
+
+    MurmurHash3 x86 32-bit, unsigned, of the UTF-8 bytes, modulo ``hash_buckets``; with
+    ``encoding = "identity"`` the integer itself. The texts must be valid and not null.
+    """
+    if column.encoding == "identity":
+        return text.cast(pl.Int32)
+    hashed: pl.Expr = text.nchash.murmur32(seed=seed)  # type: ignore[attr-defined]
+    return (hashed % column.buckets).cast(pl.Int32)
+
+
+def key(text: pl.Expr, seed: int) -> pl.Expr:
+    """Return the key of each text, int64.
+
+    The lower 63 bits of the first half of MurmurHash3 x64 128-bit, ``mmh3.hash64(...)[0]``.
+    """
+    hashed: pl.Expr = text.nchash.murmur128(seed=seed)  # type: ignore[attr-defined]
+    return (hashed % (1 << 63)).cast(pl.Int64)

@@ -1,0 +1,50 @@
+"""The columns of a shard."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from smt_schemas import DatasetSchema
+
+LENGTH = "_length"
+"""Ending of the Example feature that holds the entries per row of a list column."""
+
+
+class ShardColumn(NamedTuple):
+    """A label, a feature's ids, or a feature's keys.
+
+    Attributes
+    ----------
+    name
+        Name in the shards and in batches.
+    dtype
+        int8 for labels, int32 for ids, int64 for keys.
+    counts
+        A list's companion column of counts; None for a single value.
+    """
+
+    name: str
+    dtype: type[np.integer]
+    counts: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Its columns in a Parquet shard."""
+        return [self.name] if self.counts is None else [self.name, self.counts]
+
+
+def layout(schema: DatasetSchema, *, keys: bool) -> list[ShardColumn]:
+    """Return the columns of a shard, in order; ``keys`` adds those of hashed features."""
+    columns = [ShardColumn(column.name, np.int8) for column in schema.labels]
+    for column in schema.features:
+        name = column.name
+        columns.append(ShardColumn(name, np.int32, f"{name}_count" if column.is_list else None))
+        if keys and column.encoding == "hash":
+            counts = f"{name}_key_count" if column.is_list else None
+            columns.append(ShardColumn(f"{name}_key", np.int64, counts))
+    return columns
+
+
+def column_names(schema: DatasetSchema, *, keys: bool) -> list[str]:
+    """Return the names of a Parquet shard's columns, in order."""
+    return [name for column in layout(schema, keys=keys) for name in column.names]

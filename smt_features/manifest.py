@@ -1,0 +1,210 @@
+"""The manifest: what a dataset is made of and what made it. Written last, read first."""
+
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+)
+
+from smt_features.files import published
+from smt_features.hashing import HASH_NAME
+from smt_schemas import DatasetSchema, UserError, describe
+
+NAME = "manifest.json"
+FORMAT: Literal["smt-shards"] = "smt-shards"
+VERSION: Literal[1] = 1
+MAX_BYTES = 256 << 20
+"""A larger file is no manifest."""
+
+
+def _is_below(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
+        msg = f"{name!r} is not a path inside the dataset"
+        raise ValueError(msg)
+    return name
+
+
+Inside = Annotated[str, AfterValidator(_is_below)]
+"""A file name that cannot lead out of the dataset's folder."""
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Model(BaseModel):
+    """Base of the manifest's parts: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Shard(Model):
+    """One shard file."""
+
+    name: Inside
+    rows: NonNegativeInt
+    bytes: NonNegativeInt
+    sha256: Sha256
+
+
+class SourceRecord(Model):
+    """One raw file that was read; ``rows`` counts published and rejected ones."""
+
+    name: Inside
+    split: str
+    bytes: NonNegativeInt
+    sha256: Sha256
+    rows: NonNegativeInt
+
+
+class SplitRecord(Model):
+    """One split: its rows, the positive rows of each label, and its shards by format."""
+
+    rows: NonNegativeInt
+    label_counts: dict[str, NonNegativeInt]
+    shards: dict[Literal["parquet", "tfrecord"], list[Shard]]
+
+
+class Hash(Model):
+    """The hash that made the buckets."""
+
+    name: Literal["murmur3_x86_32"] = HASH_NAME
+    seed: NonNegativeInt = Field(default=0, lt=2**32)
+
+
+class PrepareOptions(Model):
+    """The options of ``smt prepare`` that decide what the shards hold.
+
+    Attributes
+    ----------
+    format
+        ``parquet``, ``tfrecord`` or ``both``.
+    shuffle
+        Whether rows are shuffled across the split.
+    keys
+        Whether hashed features also have a 63-bit key.
+    rows_per_shard
+        Rows of a shard; the last one of a split may have fewer.
+    rows_per_group
+        Rows of a row group, within which rows of one user stand together.
+    rows_per_example
+        Rows of an Example in TFRecord shards.
+    tfrecord_compression
+        ``gzip`` or ``none``.
+    """
+
+    format: Literal["parquet", "tfrecord", "both"] = "parquet"
+    shuffle: bool = True
+    keys: bool = False
+    rows_per_shard: PositiveInt = 1 << 18
+    rows_per_group: PositiveInt = 1 << 16
+    rows_per_example: PositiveInt = 1 << 12
+    tfrecord_compression: Literal["gzip", "none"] = "gzip"
+
+    @property
+    def formats(self) -> list[Literal["parquet", "tfrecord"]]:
+        """The formats to write."""
+        return ["parquet", "tfrecord"] if self.format == "both" else [self.format]
+
+
+class FeatureSpec(Model):
+    """How ``tf.io.parse_example`` reads a feature: ``fixed`` (one value) or ``varlen``."""
+
+    kind: Literal["fixed", "varlen"]
+    dtype: Literal["int64"] = "int64"
+
+
+class Manifest(Model):
+    """What a dataset is made of. Holds no time, no path outside the dataset, no machine."""
+
+    format: Literal["smt-shards"] = FORMAT
+    version: Literal[1] = VERSION
+    dataset_schema: DatasetSchema = Field(alias="schema")
+    schema_digest: Sha256
+    hash: Hash
+    options: PrepareOptions
+    sources: list[SourceRecord]
+    splits: dict[str, SplitRecord]
+    rejected_rows: NonNegativeInt
+    feature_spec: dict[str, FeatureSpec] | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest's text, which identifies the dataset."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Return the manifest's text, the same for the same dataset."""
+        fields = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return json.dumps(fields, indent=1) + "\n"
+
+    def write(self, directory: Path) -> None:
+        """Publish the manifest, and with it the dataset."""
+        with published(directory / NAME) as path:
+            path.write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: Path) -> "Manifest":
+        """Read and check a dataset's manifest.
+
+        Raises
+        ------
+        UserError
+            When it is missing, is no manifest of this format and version, or contradicts itself.
+        """
+        path = directory / NAME
+        manifest = cls.parse(_text(path), path)
+        if manifest.dataset_schema.digest != manifest.schema_digest:
+            msg = f"{path} is damaged: the schema's digest is wrong. Run `smt prepare` again."
+            raise UserError(msg)
+        for name, split in manifest.splits.items():
+            for shards in split.shards.values():
+                if sum(shard.rows for shard in shards) != split.rows:
+                    msg = f"{path} is damaged: the shards of {name!r} do not add up to its rows."
+                    raise UserError(msg)
+        return manifest
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> "Manifest":
+        """Parse a manifest's text; ``path`` is what a message names."""
+        try:
+            fields = json.loads(text)
+        except ValueError as error:
+            msg = f"{path} is damaged: {error}. Run `smt prepare` again."
+            raise UserError(msg) from error
+        if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+            msg = f"{path} is not the manifest of a dataset. Run `smt prepare` to make one."
+            raise UserError(msg)
+        if fields.get("version") != VERSION:
+            msg = (
+                f"{path} has format version {fields.get('version')}; this program reads "
+                f"version {VERSION}. Run `smt prepare` again."
+            )
+            raise UserError(msg)
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            msg = f"{path} is damaged:\n{describe(error)}\nRun `smt prepare` again."
+            raise UserError(msg) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            msg = f"{path} is larger than any manifest."
+            raise UserError(msg)
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        msg = f"{path.parent} is not a dataset: it has no {NAME}. Run `smt prepare` first."
+        raise UserError(msg) from error
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"Cannot read {path}: {error}."
+        raise UserError(msg) from error

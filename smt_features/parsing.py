@@ -1,0 +1,150 @@
+"""Splits a block of lines into cells: one row a line, every line accounted for.
+
+Polars parses the lines that need no care. It drops surplus cells and fills missing ones
+silently, so the cells' bytes are summed and held against the line's length: they match if and
+only if the line has the right number of separators. Lines with quotes are split by Python's
+``csv`` module, and invalid UTF-8 is found line by line; both are rare.
+"""
+
+import csv
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from smt_features.blocks import Block
+from smt_features.rowblock import RowBlock
+from smt_schemas import CsvFormat
+
+csv.field_size_limit(2**31 - 1)  # lines are bounded already
+
+NEWLINE, RETURN = 10, 13
+
+
+class LineIndex:
+    """Where the lines of a block begin and end."""
+
+    def __init__(self, data: bytes) -> None:
+        buffer = np.frombuffer(data, np.uint8)
+        self._data = data
+        self._ends = _newlines(buffer)
+        self._starts = np.concatenate([[0], self._ends[:-1] + 1])
+        carriage = buffer[np.maximum(self._ends - 1, 0)] == RETURN
+        self.lengths = self._ends - self._starts
+        self.lengths -= carriage & (self.lengths > 0)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, row: int) -> bytes:
+        """Return a line without its line end."""
+        start = int(self._starts[row])
+        return self._data[start : start + int(self.lengths[row])]
+
+
+def parse(block: Block, names: list[str], fmt: CsvFormat) -> RowBlock:
+    """Split a block's lines into the cells of the named columns."""
+    lines = LineIndex(block.data)
+    refused: dict[int, str] = {}
+    careful = _undecodable(block.data, lines) | _quoted(block.data, lines)
+    data = block.data if not careful else _blanked(lines, careful)
+    cells = _split(data, names, fmt)
+    assert cells.height == len(lines), "one row a line"
+    refused.update(dict.fromkeys(_ragged(cells, lines, len(names)), "fields"))
+    patches = {}
+    for row in sorted(careful):
+        refused.pop(row, None)
+        outcome = _split_carefully(lines[row], len(names), fmt)
+        if isinstance(outcome, str):
+            refused[row] = outcome
+        else:
+            patches[row] = outcome
+    return RowBlock(
+        source=block.source,
+        ordinal=block.ordinal,
+        first_line=block.first_line,
+        cells=_patched(cells, patches),
+        refused=dict(sorted(refused.items())),
+        raw=lambda row: lines[row].decode("utf-8", "backslashreplace"),
+        position=block.position,
+    )
+
+
+def _newlines(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    # Small pieces keep the comparison's result in the cache.
+    step = 1 << 18
+    pieces = [
+        np.flatnonzero(buffer[start : start + step] == NEWLINE) + start
+        for start in range(0, len(buffer), step)
+    ]
+    return np.concatenate(pieces)
+
+
+def _split(data: bytes, names: list[str], fmt: CsvFormat) -> pl.DataFrame:
+    return pl.read_csv(
+        data,
+        has_header=False,
+        separator=fmt.separator,
+        quote_char=None,
+        schema=dict.fromkeys(names, pl.String),
+        empty_string_is_null=False,
+        missing_columns="insert",
+        extra_columns="ignore",
+    )
+
+
+def _ragged(cells: pl.DataFrame, lines: LineIndex, columns: int) -> list[int]:
+    widths = cells.select(pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64))).to_series()
+    wrong = np.flatnonzero(widths.to_numpy() + (columns - 1) != lines.lengths)
+    return wrong.tolist()
+
+
+def _undecodable(data: bytes, lines: LineIndex) -> set[int]:
+    if data.isascii():
+        return set()
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return {row for row in range(len(lines)) if not _is_utf8(lines[row])}
+    return set()
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _quoted(data: bytes, lines: LineIndex) -> set[int]:
+    if b'"' not in data:
+        return set()
+    return {row for row in range(len(lines)) if b'"' in lines[row]}
+
+
+def _blanked(lines: LineIndex, rows: set[int]) -> bytes:
+    return b"\n".join(b"" if row in rows else lines[row] for row in range(len(lines))) + b"\n"
+
+
+def _split_carefully(line: bytes, columns: int, fmt: CsvFormat) -> list[str] | str:
+    try:
+        text = line.decode()
+        cells = next(csv.reader([text], delimiter=fmt.separator, strict=True))
+    except UnicodeDecodeError:
+        return "utf8"
+    except csv.Error:
+        return "quote"
+    return cells if len(cells) == columns else "fields"
+
+
+def _patched(cells: pl.DataFrame, patches: dict[int, list[str]]) -> pl.DataFrame:
+    if not patches:
+        return cells
+    rows = pl.Series("row", list(patches), pl.UInt32)
+    fixed = pl.DataFrame(list(patches.values()), schema=cells.schema, orient="row")
+    return (
+        cells.with_row_index("row")
+        .update(fixed.with_columns(rows), on="row", how="left")
+        .drop("row")
+    )

@@ -1,0 +1,134 @@
+"""Source to encoded rows: reads, validates and encodes block by block."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import polars as pl
+
+from smt_features.blocks import read_blocks
+from smt_features.encoding import encode
+from smt_features.parallel import ordered_map
+from smt_features.parquet_source import read_tables, to_rows
+from smt_features.parsing import parse
+from smt_features.rejected import SCHEMA
+from smt_features.rowblock import RowBlock
+from smt_features.shuffle import KEY, row_keys
+from smt_features.sources import Source
+from smt_features.validation import bad_rows, violations
+from smt_schemas import DatasetSchema
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What became of a block's rows.
+
+    Attributes
+    ----------
+    source
+        Where they come from.
+    rows
+        Rows read: ``frame.height + rejected``.
+    rejected
+        Rows rejected.
+    violations
+        Why, with the columns of ``rejected.SCHEMA``.
+    cells
+        The good rows' cells.
+    frame
+        The good rows, encoded, with their sort key.
+    position
+        Bytes of the file that were read so far, for showing progress.
+    """
+
+    source: Source
+    rows: int
+    rejected: int
+    violations: pl.DataFrame
+    cells: pl.DataFrame
+    frame: pl.DataFrame
+    position: int
+
+
+def encode_sources(
+    sources: Iterable[Source], schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
+) -> Iterator[Encoded]:
+    """Yield the blocks of all sources, in order, validated and encoded on all cores."""
+
+    def work(read: Callable[[], RowBlock]) -> Encoded:
+        return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle)
+
+    return ordered_map(work, (read for source in sources for read in _reads(source, schema)))
+
+
+def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
+    """Yield the rows of a source as cells, unvalidated."""
+    return (read() for read in _reads(source, schema))
+
+
+def _reads(source: Source, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
+    if source.kind == "parquet":
+        for table in read_tables(source, schema):
+            yield partial(to_rows, table)
+        return
+    names = [column.name for column in schema.columns]
+    header = schema.csv.separator.join(names).encode() if schema.csv.header else None
+    for block in read_blocks(source, header=header):
+        yield partial(parse, block, names, schema.csv)
+
+
+def _encode(
+    block: RowBlock, schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
+) -> Encoded:
+    sort_keys = row_keys(
+        seed=seed,
+        split=block.source.split,
+        source=block.source.ordinal,
+        block=block.ordinal,
+        rows=block.cells.height,
+        shuffle=shuffle,
+    )
+    cells = block.cells.with_columns(pl.Series(KEY, sort_keys))
+    bad = bad_rows(cells, schema)
+    if block.refused:
+        bad = bad.scatter(list(block.refused), True)
+    found = _violations(block, bad, schema) if bad.any() else pl.DataFrame(schema=SCHEMA)
+    good = cells.filter(~bad)
+    frame = encode(good.drop(KEY), schema, seed=seed, keys=keys)
+    return Encoded(
+        source=block.source,
+        rows=block.cells.height,
+        rejected=block.cells.height - good.height,
+        violations=found,
+        cells=good.drop(KEY),
+        frame=frame.with_columns(good[KEY]),
+        position=block.position,
+    )
+
+
+def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.DataFrame:
+    positions = bad.arg_true()
+    whole = pl.DataFrame(
+        {"row": list(block.refused), "rule": list(block.refused.values())},
+        schema={"row": pl.UInt32, "rule": pl.String},
+    )
+    in_cells = violations(block.cells[positions], schema)
+    in_cells = in_cells.with_columns(positions.gather(in_cells["row"]).alias("row"))
+    in_cells = in_cells.join(whole, on="row", how="anti", maintain_order="left")
+    raw = pl.DataFrame(
+        {"row": positions, "raw": [block.raw(row) for row in positions]},
+        schema={"row": pl.UInt32, "raw": pl.String},
+    )
+    return (
+        pl.concat([whole, in_cells], how="diagonal")
+        .sort("row", maintain_order=True)
+        .join(raw, on="row", how="left", maintain_order="left")
+        .select(
+            file=pl.lit(block.source.name),
+            line=pl.col("row").cast(pl.Int64) + block.first_line,
+            column="column",
+            rule="rule",
+            value="value",
+            raw="raw",
+        )
+    )

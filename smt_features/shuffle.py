@@ -1,0 +1,114 @@
+"""Shuffles the rows of a split globally, in bounded memory.
+
+Every row gets a 64-bit key, and the split is sorted by it. A key depends on the seed and on
+where the row stands in the raw files, not on threads or timing, so the order is reproducible.
+Rows beyond a limit are sorted in runs on disk and merged by key range.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+KEY = "__key"
+"""Column that holds the sort key, uint64."""
+
+RUN_ROWS = 1 << 20
+"""Rows that are held and sorted in memory at a time."""
+
+_SAMPLE_EVERY = 1024
+
+
+def row_keys(
+    *, seed: int, split: str, source: int, block: int, rows: int, shuffle: bool
+) -> npt.NDArray[np.uint64]:
+    """Return the sort key of each row of a block, uint64.
+
+    With ``shuffle`` the keys are random bits of a generator seeded by the block's place (PCG64,
+    whose stream NumPy keeps stable); otherwise they are the place itself.
+    """
+    if not shuffle:
+        first = (source << 48) | (block << 24)
+        return np.arange(first, first + rows, dtype=np.uint64)
+    place = [seed, int.from_bytes(split.encode(), "big"), source, block]
+    return np.random.PCG64(np.random.SeedSequence(place)).random_raw(rows)
+
+
+class RowStore:
+    """Collects the encoded rows of a split and gives them back sorted by ``KEY``.
+
+    Parameters
+    ----------
+    directory
+        Where runs are spilled; created when it is needed.
+    run_rows
+        Rows to hold before a run is spilled.
+    """
+
+    def __init__(self, directory: Path, run_rows: int = RUN_ROWS) -> None:
+        self._directory = directory
+        self._run_rows = run_rows
+        self._frames: list[pl.DataFrame] = []
+        self._held = 0
+        self._runs: list[Path] = []
+        self.rows = 0
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take rows with their keys. The order of calls decides between equal keys."""
+        self._frames.append(frame)
+        self._held += frame.height
+        self.rows += frame.height
+        if self._held >= self._run_rows:
+            self._spill()
+
+    def sorted_slices(self) -> Iterator[pl.DataFrame]:
+        """Yield all rows in key order, without the key, in frames of about a run's size."""
+        if not self._runs:
+            if self._frames:
+                yield _sorted(pl.concat(self._frames)).drop(KEY)
+            return
+        if self._frames:
+            self._spill()
+        runs = [_mapped(path) for path in self._runs]
+        keys = [run.column(KEY).to_numpy() for run in runs]
+        for low, high in _ranges(keys, -(-self.rows // self._run_rows)):
+            parts = []
+            for run, run_keys in zip(runs, keys, strict=True):
+                start, stop = np.searchsorted(run_keys, [low, high])
+                if high == np.iinfo(np.uint64).max:
+                    stop = len(run_keys)
+                parts.append(run.slice(start, stop - start))
+            frame = pl.DataFrame(pa.concat_tables(parts))
+            yield _sorted(frame).drop(KEY)
+
+    def _spill(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        path = self._directory / f"run-{len(self._runs):05}.arrow"
+        table = _sorted(pl.concat(self._frames)).to_arrow(compat_level=pl.CompatLevel.oldest())
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table.combine_chunks())
+        self._runs.append(path)
+        self._frames = []
+        self._held = 0
+
+
+def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame[np.argsort(frame[KEY].to_numpy(), kind="stable")]
+
+
+def _mapped(path: Path) -> pa.Table:
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _ranges(
+    keys: list[npt.NDArray[np.uint64]], count: int
+) -> Iterator[tuple[np.uint64, np.uint64]]:
+    """Split the key space into half-open ranges that hold about equally many rows."""
+    sample = np.sort(np.concatenate([run[::_SAMPLE_EVERY] for run in keys]))
+    cuts = np.unique(sample[[len(sample) * part // count for part in range(1, count)]])
+    bounds = [np.uint64(0), *cuts, np.iinfo(np.uint64).max]
+    yield from pairwise(bounds)

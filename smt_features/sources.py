@@ -1,0 +1,122 @@
+"""Finds the raw files of each split and reads their identity."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from smt_schemas import DatasetSchema, UserError
+
+SUFFIXES = {
+    "": "csv",
+    ".csv": "csv",
+    ".gz": "gzip",
+    ".csv.gz": "gzip",
+    ".zst": "zstd",
+    ".csv.zst": "zstd",
+    ".parquet": "parquet",
+}
+"""Extensions that a source may have, and how each is read."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One raw file.
+
+    Attributes
+    ----------
+    split
+        Split that its rows belong to.
+    ordinal
+        Position among the files of its split.
+    path
+        Where it is.
+    name
+        Path below the data folder, with forward slashes; what messages and manifests say.
+    kind
+        ``csv``, ``gzip``, ``zstd`` (compressed CSV) or ``parquet``.
+    """
+
+    split: str
+    ordinal: int
+    path: Path
+    name: str
+    kind: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.path.stat().st_size
+
+
+def find_sources(directory: Path, schema: DatasetSchema) -> list[Source]:
+    """Return the raw files below a folder, by split and name.
+
+    A split named by ``taobao_train_data`` is read from that file, from the same name with an
+    extension of ``SUFFIXES``, from numbered files (``taobao_train_data-00001.csv.gz``), or
+    from the files in a folder of that name.
+
+    Raises
+    ------
+    UserError
+        When the folder is missing, holds no known file, or holds one split in two forms.
+    """
+    if not directory.is_dir():
+        msg = f"{directory} is not a folder. Give the folder that holds the raw log files."
+        raise UserError(msg)
+    sources = []
+    for split, stem in schema.splits.items():
+        paths = _paths_of(directory, stem)
+        for ordinal, path in enumerate(paths):
+            kind = SUFFIXES[_suffix(path.name, stem) or ""]
+            name = path.relative_to(directory).as_posix()
+            sources.append(Source(split, ordinal, path, name, kind))
+    if not sources:
+        names = ", ".join(schema.splits.values())
+        endings = ", ".join(suffix for suffix in SUFFIXES if suffix)
+        msg = (
+            f"{directory} holds none of the files of schema {schema.name!r}: {names}, each "
+            f"possibly with an extension ({endings}). Put them there, give another folder, or "
+            "make some with `smt synth`."
+        )
+        raise UserError(msg)
+    return sources
+
+
+def _paths_of(directory: Path, stem: str) -> list[Path]:
+    whole = [path for path in directory.iterdir() if _form(path, stem) == "whole"]
+    numbered = [path for path in directory.iterdir() if _form(path, stem) == "numbered"]
+    folder = directory / stem
+    inside = (
+        [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        if folder.is_dir()
+        else []
+    )
+    found = sorted(whole + numbered + inside)
+    forms = [group for group in (whole, numbered, inside) if group]
+    if len(forms) > 1 or len(whole) > 1:
+        names = ", ".join(path.relative_to(directory).as_posix() for path in found[:4])
+        msg = f"{directory} holds the split {stem!r} more than once: {names}. Keep one form of it."
+        raise UserError(msg)
+    for path in inside:
+        if _suffix(path.name, stem) is None:
+            known = ", ".join(suffix for suffix in SUFFIXES if suffix)
+            msg = f"{path} has no known extension ({known}). Rename it or move it away."
+            raise UserError(msg)
+    return found
+
+
+def _form(path: Path, stem: str) -> Literal["whole", "numbered"] | None:
+    if not path.name.startswith(stem) or not path.is_file():
+        return None
+    rest = path.name[len(stem) :]
+    if rest in SUFFIXES:
+        return "whole"
+    is_numbered = rest[:1] in ("-", "_", ".") and _suffix(path.name, stem) is not None
+    return "numbered" if is_numbered and rest[1:2].isdigit() else None
+
+
+def _suffix(name: str, stem: str) -> str | None:
+    if name == stem:
+        return ""
+    known = sorted((suffix for suffix in SUFFIXES if suffix), key=len, reverse=True)
+    return next((suffix for suffix in known if name.endswith(suffix)), None)

@@ -1,0 +1,125 @@
+"""The schema's rules as Polars expressions, for whole blocks at a time.
+
+They give the same verdict as the row model of ``smt_schemas``; a property test holds the two
+together. Finding out *whether* a row is bad is cheap and done for every row; *which* rules it
+breaks is asked of the bad rows only.
+"""
+
+import re
+
+import polars as pl
+
+from smt_schemas import INTEGER, Column, DatasetSchema, value_range
+
+_ENUMERABLE = 1000
+"""Up to so many allowed texts are compared as texts."""
+
+
+def bad_rows(cells: pl.DataFrame, schema: DatasetSchema) -> pl.Series:
+    """Return a boolean for each row: whether a cell breaks a rule."""
+    bad = [~good for column in schema.columns if (good := _is_good(column)) is not None]
+    if not bad:
+        return pl.repeat(False, cells.height, eager=True)
+    return cells.select(bad=pl.any_horizontal(bad)).to_series()
+
+
+def violations(cells: pl.DataFrame, schema: DatasetSchema) -> pl.DataFrame:
+    """Return one row for each cell that breaks a rule.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``row`` (UInt32, position in ``cells``), ``column``, ``rule`` and ``value`` (String),
+        by row, then in column order.
+    """
+    found = [
+        cells.lazy()
+        .select(
+            row=pl.int_range(pl.len(), dtype=pl.UInt32),
+            order=pl.lit(order, pl.UInt32),
+            column=pl.lit(column.name),
+            rule=rule,
+            value=pl.col(column.name),
+        )
+        .filter(pl.col("rule").is_not_null())
+        for order, column in enumerate(schema.columns)
+        if (rule := _broken_rule(column)) is not None
+    ]
+    if not found:
+        return NO_VIOLATIONS.clone()
+    return pl.concat(found).sort("row", "order").drop("order").collect()
+
+
+NO_VIOLATIONS = pl.DataFrame(
+    schema={"row": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String}
+)
+
+
+def _is_good(column: Column) -> pl.Expr | None:
+    if (texts := _good_texts(column)) is not None:
+        return pl.col(column.name).is_in(texts)
+    rule = _broken_rule(column)
+    return None if rule is None else rule.is_null()
+
+
+def _good_texts(column: Column) -> list[str] | None:
+    """Return every text the column may hold, when they are few."""
+    if column.is_list:
+        return None
+    if column.allowed is not None:
+        low, high = value_range(column)
+        values = [v for v in column.allowed if isinstance(v, str) or low <= v <= high]
+        texts = [str(value) for value in values]
+    elif column.type == "int":
+        low, high = value_range(column)
+        if high - low >= _ENUMERABLE:
+            return None
+        texts = [str(value) for value in range(low, high + 1)]
+    else:
+        return None
+    return texts + column.null_tokens + ([] if column.required else [""])
+
+
+def _broken_rule(column: Column) -> pl.Expr | None:
+    """Return the first rule that a cell breaks, as text; null when it breaks none."""
+    cell = pl.col(column.name)
+    steps: list[tuple[pl.Expr, str]] = []
+    if column.required:
+        steps.append((cell == "", "required"))
+    if column.separator is not None:
+        steps += _list_steps(cell, column, column.separator)
+    else:
+        steps += _value_steps(cell, column)
+    if not steps:
+        return None
+    missing = cell.is_in([*column.null_tokens, *([] if column.required else [""])])
+    rule = pl.when(missing).then(None)
+    for broken, name in steps:
+        rule = rule.when(broken).then(pl.lit(name))  # type: ignore[assignment]
+    return rule.otherwise(None).cast(pl.String)
+
+
+def _list_steps(cell: pl.Expr, column: Column, separator: str) -> list[tuple[pl.Expr, str]]:
+    empty_entry = (
+        cell.str.starts_with(separator)
+        | cell.str.ends_with(separator)
+        | cell.str.contains(separator * 2, literal=True)
+    )
+    steps = [(empty_entry & (cell != ""), "entry")]
+    if column.type == "int":
+        pattern = f"^(?:{INTEGER}{re.escape(separator)})*{INTEGER}$"
+        steps.append((~cell.str.contains(pattern) & (cell != ""), "integer"))
+    return steps
+
+
+def _value_steps(cell: pl.Expr, column: Column) -> list[tuple[pl.Expr, str]]:
+    steps: list[tuple[pl.Expr, str]] = []
+    if column.type == "int":
+        steps.append((~cell.str.contains(f"^{INTEGER}$"), "integer"))
+    if column.allowed is not None:
+        steps.append((~cell.is_in([str(value) for value in column.allowed]), "allowed"))
+    if column.type == "int":
+        value = cell.cast(pl.Int64, strict=False)
+        low, high = value_range(column)
+        steps.append(((value < low) | (value > high), "range"))
+    return steps
