@@ -18,7 +18,7 @@ def command(
     """Evaluate the newest checkpoint of a run."""
     from smt_model import runtime
 
-    runtime.require_tensorflow()
+    runtime.load_tensorflow()
     from smt_model.evaluation import evaluate_run
 
     result = evaluate_run(run, data_location, split)

@@ -76,7 +76,7 @@ def command(
         inter=inter,
         intra=intra,
     )
-    runtime.require_tensorflow()
+    runtime.load_tensorflow()
     from smt_model.training import train
 
     run, result = train(config)

@@ -1,28 +1,13 @@
 """Turns a reader's batch into what a step needs, so that no id work is left to the step."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smt_features import Bags, Batch
 from smt_model.layout import TableLayout
-
-
-class BagArrays(Protocol):
-    """A list feature of a batch, as `smt_features.Bags` holds it."""
-
-    @property
-    def ids(self) -> NDArray[np.int32]:
-        """Distinct ids of each row, one row after the other."""
-
-    @property
-    def counts(self) -> NDArray[np.int32]:
-        """How often each id stands in its row."""
-
-    @property
-    def row_splits(self) -> NDArray[np.int64]:
-        """First entry of each row, and at the end the number of entries."""
 
 
 class TableBatch(NamedTuple):
@@ -66,7 +51,7 @@ class Fuser:
         self._tables = [_TableFuser(layout) for layout in layouts]
         self._labels = tuple(labels)
 
-    def __call__(self, batch: Mapping[str, NDArray[np.generic] | BagArrays]) -> FusedBatch:
+    def __call__(self, batch: Batch) -> FusedBatch:
         """Return the fused form of a batch of `smt_features`."""
         labels = np.stack([batch[name] for name in self._labels], axis=1, dtype=np.float32)  # type: ignore[arg-type]
         return FusedBatch(tuple(table(batch, len(labels)) for table in self._tables), labels)
@@ -78,15 +63,13 @@ class _TableFuser:
     def __init__(self, layout: TableLayout) -> None:
         self._width = len(layout.features)
         numbered = list(enumerate(zip(layout.features, layout.offsets, strict=False)))
-        self._single = [(i, column.name, start) for i, (column, start) in numbered
-                        if not column.is_list]
-        self._lists = [(i, column.name, start) for i, (column, start) in numbered
-                       if column.is_list]
+        self._single = [
+            (i, column.name, start) for i, (column, start) in numbered if not column.is_list
+        ]
+        self._lists = [(i, column.name, start) for i, (column, start) in numbered if column.is_list]
         self._last_entry = np.empty(layout.rows, np.int32)
 
-    def __call__(
-        self, batch: Mapping[str, NDArray[np.generic] | BagArrays], examples: int
-    ) -> TableBatch:
+    def __call__(self, batch: Batch, examples: int) -> TableBatch:
         first_bag = np.arange(0, examples * self._width, self._width, dtype=np.int64)
         ids, bags, weights = [], [], []
         for feature, name, start in self._single:
@@ -94,7 +77,7 @@ class _TableFuser:
             bags.append(first_bag + feature)
         weights.append(np.ones(examples * len(self._single), np.float32))
         for feature, name, start in self._lists:
-            values: BagArrays = batch[name]  # type: ignore[assignment]
+            values: Bags = batch[name]  # type: ignore[assignment]
             lengths = np.diff(values.row_splits)
             ids.append(values.ids + np.int32(start))
             bags.append(np.repeat(first_bag + feature, lengths))
@@ -114,9 +97,7 @@ class _TableFuser:
         return ids[chosen], (np.cumsum(chosen) - 1)[last]
 
 
-def mean_weights(
-    counts: NDArray[np.int32], lengths: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def mean_weights(counts: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return ``count / Σ count`` of each entry: the weights of the mean over all entries.
 
     Parameters

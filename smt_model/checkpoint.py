@@ -8,18 +8,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from smt_model.model import MultiTaskModel, Part
+from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
 from smt_model.origin import Origin
+from smt_model.parts import parts
 from smt_model.tensors import Shape, file_digest, read_tensors, write_tensors
 from smt_schemas import UserError
 
@@ -81,8 +80,9 @@ def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimi
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-        parts = [*model.parts(), *slot_parts(model, optimizer)]
-        digest = write_tensors(aside / TENSORS, map(_shape, parts), map(_read, parts))
+        kept = list(parts(model, optimizer))
+        shapes = [Shape(part.name, part.dtype, part.shape) for part in kept]
+        digest = write_tensors(aside / TENSORS, shapes, (part.read() for part in kept))
         record = FileRecord(bytes=(aside / TENSORS).stat().st_size, sha256=digest)
         _write_state(aside / STATE, state.model_copy(update={"files": {TENSORS: record}}))
         _sync(aside)
@@ -132,45 +132,15 @@ def restore(
     directory, state
         The checkpoint.
     model, optimizer
-        What takes the values; without an optimizer its slots are left alone.
+        What takes the values; a model made without slots comes without an optimizer.
     """
-    arrays = {}
+    arrays: dict[str, NDArray[np.generic]] = {}
     for name in state.files:
-        arrays.update(read_tensors(directory / name))
-    parts = list(model.parts())
+        arrays |= read_tensors(directory / name)
+    for part in parts(model, optimizer):
+        part.write(arrays[part.name])
     if optimizer is not None:
-        parts += slot_parts(model, optimizer)
         optimizer.step.assign(state.step)
-    for part in parts:
-        _write(part, arrays[part.name])
-
-
-def slot_parts(model: MultiTaskModel, optimizer: Optimizer) -> Iterator[Part]:
-    """Yield the parts of the optimizer's slots, named after the variable's own."""
-    for slot, variables in optimizer.slots.items():
-        for part in model.parts():
-            slot_variable = variables[part.variable.ref()]
-            yield Part(f"{part.name}/{slot}", slot_variable, part.start, part.stop)
-
-
-def _shape(part: Part) -> Shape:
-    shape = (part.stop - part.start, *part.variable.shape[1:])
-    return Shape(part.name, np.dtype(part.variable.dtype.as_numpy_dtype), shape)
-
-
-def _read(part: Part) -> NDArray[np.generic]:
-    # Rows by number: reading a variable as a whole would copy a table at each checkpoint.
-    return part.variable.sparse_read(tf.range(part.start, part.stop)).numpy()  # type: ignore[no-any-return]
-
-
-def _write(part: Part, values: NDArray[np.generic]) -> None:
-    if part.stop - part.start == part.variable.shape[0]:
-        part.variable.assign(values)
-    else:
-        rows = tf.range(part.start, part.stop)
-        tf.raw_ops.ResourceScatterUpdate(
-            resource=part.variable.handle, indices=rows, updates=tf.constant(values)
-        )
 
 
 def _digest(state: State) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from smt_model import checkpoint, runtime
 from smt_model.batching import FusedBatch
-from smt_model.model import MultiTaskModel, signature
+from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
 from smt_model.report import Evaluation, evaluate_predictions
@@ -46,8 +46,7 @@ def evaluate_run(run: Path, data_location: Path | None, split: str) -> Evaluatio
     directory = RunDirectory(run)
     config = directory.config
     path = directory.newest_checkpoint()
-    dataset = open_shards(Path(data_location or config.data_location))
-    require_split(dataset, split)
+    dataset = open_shards(data_location or config.data_location)
     state = checkpoint.read_state(path)
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
     runtime.configure(config.inter, config.intra)
@@ -64,20 +63,19 @@ def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -
     UserError
         When a prediction is not finite.
     """
+    rows = dataset[split]
     user_column = model.schema.user_column
     label_parts: list[NDArray[np.float32]] = []
     logit_parts: list[NDArray[np.float32]] = []
     user_parts: list[NDArray[np.int32]] = []
 
     def fused() -> Iterator[FusedBatch]:
-        for batch in dataset[split].batches(BATCH, shuffle=False):
+        for batch in rows.batches(BATCH, shuffle=False):
             if user_column is not None:
                 user_parts.append(batch[user_column])
             yield model.fuser(batch)
 
-    predict = tf.function(
-        lambda batch: model.logits(model.lookup(batch), batch), [signature(model)], autograph=False
-    )
+    predict = tf.function(model.predict, [model.signature], autograph=False)
     with Prefetcher(fused(), _DEPTH) as batches:
         for batch in batches:
             label_parts.append(batch.labels)
@@ -90,19 +88,6 @@ def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -
     by_task = {task: labels[:, i].astype(np.int8) for i, task in enumerate(model.schema.tasks)}
     users = None if user_column is None else np.concatenate([np.empty(0, np.int32), *user_parts])
     return evaluate_predictions(split, step, by_task, logits, users)
-
-
-def require_split(dataset: "Dataset", split: str) -> None:
-    """Refuse a split that the dataset does not have.
-
-    Raises
-    ------
-    UserError
-        Naming those that it has.
-    """
-    if split not in dataset.splits:
-        msg = f"The dataset has no split {split!r}, only: {', '.join(dataset.splits)}."
-        raise UserError(msg)
 
 
 def _joined(parts: list[NDArray[np.float32]], model: MultiTaskModel) -> NDArray[np.float32]:

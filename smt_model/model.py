@@ -1,25 +1,14 @@
 """SimpleMultiTask: shared embeddings, and a tower for each task."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from smt_model.batching import FusedBatch, Fuser
-from smt_model.embedding import EmbeddingTable, part_name
+from smt_model.batching import FusedBatch, Fuser, TableBatch
+from smt_model.embedding import EmbeddingTable
 from smt_model.layout import fused_tables
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
-
-
-@dataclass(frozen=True)
-class Part:
-    """Rows ``start:stop`` of a variable, under the name a checkpoint gives them."""
-
-    name: str
-    variable: tf.Variable
-    start: int
-    stop: int
 
 
 class MultiTaskModel(tf.Module):
@@ -36,14 +25,33 @@ class MultiTaskModel(tf.Module):
         Decides the initial values.
     bf16
         BF16 arithmetic in the hidden layers of the towers.
+    slots
+        Slots that the optimizer keeps beside each embedding, and their initial values;
+        none when the model is only evaluated.
+
+    Attributes
+    ----------
+    tables
+        The embedding tables.
+    towers
+        One for each task, in the order of the schema.
+    fuser
+        Makes the batches that the model takes.
     """
 
-    def __init__(self, schema: DatasetSchema, seed: int, *, bf16: bool = False) -> None:
+    def __init__(
+        self,
+        schema: DatasetSchema,
+        seed: int,
+        *,
+        bf16: bool = False,
+        slots: Mapping[str, float] | None = None,
+    ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
         layouts = fused_tables(schema)
         self.fuser = Fuser(layouts, list(schema.tasks.values()))
-        self.tables = [EmbeddingTable(layout, seed) for layout in layouts]
+        self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts)
         self.towers = [Tower(task, width, seed, bf16=bf16) for task in schema.tasks]
         self._dtype = tf.bfloat16 if bf16 else tf.float32
@@ -58,21 +66,23 @@ class MultiTaskModel(tf.Module):
         """All variables that each step updates as a whole."""
         return self.kernels + [bias for tower in self.towers for bias in tower.biases]
 
-    def parts(self) -> Iterator[Part]:
-        """Yield what a checkpoint keeps: a part for each feature, kernel and bias."""
-        for table in self.tables:
-            bounds = zip(table.layout.offsets, table.layout.offsets[1:], strict=False)
-            for column, (start, stop) in zip(table.layout.features, bounds, strict=True):
-                yield Part(part_name(column.name), table.vectors, start, stop)
-        for variable in self.dense_variables:
-            yield Part(variable.name.removesuffix(":0"), variable, 0, variable.shape[0])
+    @property
+    def signature(self) -> FusedBatch:
+        """The tensor specification of a fused batch of any number of rows."""
+        table = TableBatch(
+            rows=tf.TensorSpec([None], tf.int32),
+            positions=tf.TensorSpec([None, 2], tf.int64),
+            weights=tf.TensorSpec([None], tf.float32),
+        )
+        labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
+        return FusedBatch((table,) * len(self.tables), labels)
 
-    def lookup(self, batch: FusedBatch) -> list[tf.Tensor]:
-        """Return the distinct vectors of a batch, float32 [U, dim] for each table."""
-        return [table.lookup(part) for table, part in zip(self.tables, batch.tables, strict=True)]
+    def read(self, batch: FusedBatch) -> list[list[tf.Tensor]]:
+        """Return, for each table, the batch's distinct vectors and their slots."""
+        return [table.read(part) for table, part in zip(self.tables, batch.tables, strict=True)]
 
     def logits(self, vectors: Sequence[tf.Tensor], batch: FusedBatch) -> tf.Tensor:
-        """Return the logits float32 [B, tasks], given the batch's vectors."""
+        """Return the logits float32 [B, tasks], given each table's distinct vectors."""
         examples = tf.shape(batch.labels, out_type=tf.int64)[0]
         pooled = [
             table.pool(found, part, examples)
@@ -82,15 +92,6 @@ class MultiTaskModel(tf.Module):
         inputs = tf.cast(inputs, self._dtype)
         return tf.stack([tower(inputs) for tower in self.towers], axis=1)
 
-
-def signature(model: MultiTaskModel) -> FusedBatch:
-    """Return the tensor specification of a fused batch of any number of rows."""
-    from smt_model.batching import TableBatch
-
-    table = TableBatch(
-        tf.TensorSpec([None], tf.int32),
-        tf.TensorSpec([None, 2], tf.int64),
-        tf.TensorSpec([None], tf.float32),
-    )
-    labels = tf.TensorSpec([None, len(model.towers)], tf.float32)
-    return FusedBatch((table,) * len(model.tables), labels)
+    def predict(self, batch: FusedBatch) -> tf.Tensor:
+        """Return the logits float32 [B, tasks] of a batch."""
+        return self.logits([vectors for vectors, *_ in self.read(batch)], batch)

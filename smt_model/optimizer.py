@@ -1,7 +1,7 @@
-"""Update rules. A sparse update reads and writes the looked-up rows only."""
+"""Update rules. Dense variables are updated whole, embeddings by the rows looked up."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -11,70 +11,82 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Optimizer(tf.Module, ABC):
-    """Applies gradients to variables and keeps a slot of their shape where the rule needs it.
+    """An update rule.
+
+    Parameters
+    ----------
+    learning_rate
+        Its factor.
+    initial
+        Slot name to initial value, in the order in which `update` takes the slots.
 
     Attributes
     ----------
     step
         int64, updates done; `advance` comes before the updates of a step.
     slots
-        Slot name to the slot of each variable, by ``variable.ref()``.
+        Slot name to the slots of the dense variables, by ``variable.ref()``.
     """
 
-    initial: dict[str, float]
-    """Slot name to initial value."""
-
-    def __init__(self, variables: Iterable[tf.Variable], learning_rate: float) -> None:
+    def __init__(self, learning_rate: float, initial: Mapping[str, float]) -> None:
         super().__init__(name="optimizer")
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.initial = dict(initial)
+        self.slots: dict[str, dict[object, tf.Variable]] = {name: {} for name in initial}
         self._rate = learning_rate
-        self.slots = {
-            name: {
-                variable.ref(): tf.Variable(tf.fill(variable.shape, value), trainable=False)
-                for variable in variables
-            }
-            for name, value in self.initial.items()
-        }
+
+    def build(self, variables: Iterable[tf.Variable]) -> None:
+        """Make the slots of the dense variables."""
+        for variable in variables:
+            for name, value in self.initial.items():
+                slot = tf.Variable(tf.fill(variable.shape, value), trainable=False)
+                self.slots[name][variable.ref()] = slot
 
     def advance(self) -> None:
         """Count one more update."""
         self.step.assign_add(1)
 
     @abstractmethod
-    def apply_dense(self, variable: tf.Variable, gradient: tf.Tensor) -> None:
-        """Update a whole variable; `gradient` has its shape."""
+    def apply(self, variable: tf.Variable, gradient: tf.Tensor) -> None:
+        """Update a dense variable; `gradient` has its shape."""
 
     @abstractmethod
-    def apply_sparse(self, variable: tf.Variable, rows: tf.Tensor, gradient: tf.Tensor) -> None:
-        """Update some rows: `rows` int32 [U] are distinct, `gradient` is float32 [U, dim]."""
+    def update(
+        self, values: tf.Tensor, slots: Sequence[tf.Tensor], gradient: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Return the new values of some rows, then their new slots; all have one shape.
+
+        The rows are distinct, and `gradient` is summed over all uses of a row.
+        """
 
 
 class GradientDescent(Optimizer):
     """``w -= lr · g``."""
 
-    initial = {}
+    def __init__(self, learning_rate: float) -> None:
+        super().__init__(learning_rate, {})
 
-    def apply_dense(self, variable: tf.Variable, gradient: tf.Tensor) -> None:
+    def apply(self, variable: tf.Variable, gradient: tf.Tensor) -> None:
+        """Update a dense variable."""
         tf.raw_ops.ResourceApplyGradientDescent(
             var=variable.handle, alpha=self._rate, delta=gradient
         )
 
-    def apply_sparse(self, variable: tf.Variable, rows: tf.Tensor, gradient: tf.Tensor) -> None:
-        tf.raw_ops.ResourceScatterSub(
-            resource=variable.handle, indices=rows, updates=self._rate * gradient
-        )
+    def update(
+        self, values: tf.Tensor, slots: Sequence[tf.Tensor], gradient: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Return new values."""
+        return [values - self._rate * gradient]
 
 
 class Adagrad(Optimizer):
     """``a += g²; w -= lr · g / √a``, as ``tf.train.AdagradOptimizer`` (no epsilon)."""
 
-    def __init__(
-        self, variables: Iterable[tf.Variable], learning_rate: float, initial_accumulator: float
-    ) -> None:
-        self.initial = {"accumulator": initial_accumulator}
-        super().__init__(variables, learning_rate)
+    def __init__(self, learning_rate: float, initial_accumulator: float) -> None:
+        super().__init__(learning_rate, {"accumulator": initial_accumulator})
 
-    def apply_dense(self, variable: tf.Variable, gradient: tf.Tensor) -> None:
+    def apply(self, variable: tf.Variable, gradient: tf.Tensor) -> None:
+        """Update a dense variable and its accumulator."""
         tf.raw_ops.ResourceApplyAdagradV2(
             var=variable.handle,
             accum=self.slots["accumulator"][variable.ref()].handle,
@@ -83,30 +95,29 @@ class Adagrad(Optimizer):
             grad=gradient,
         )
 
-    def apply_sparse(self, variable: tf.Variable, rows: tf.Tensor, gradient: tf.Tensor) -> None:
-        tf.raw_ops.ResourceSparseApplyAdagradV2(
-            var=variable.handle,
-            accum=self.slots["accumulator"][variable.ref()].handle,
-            lr=self._rate,
-            epsilon=0.0,
-            grad=gradient,
-            indices=rows,
-        )
+    def update(
+        self, values: tf.Tensor, slots: Sequence[tf.Tensor], gradient: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Return new values and accumulators."""
+        accumulator = slots[0] + tf.square(gradient)
+        return [values - self._rate * gradient * tf.math.rsqrt(accumulator), accumulator]
 
 
 class Adam(Optimizer):
-    """Adam with β₁ 0.9, β₂ 0.999, ε 1e-8; in a sparse variable, lazily.
+    """Adam with β₁ 0.9, β₂ 0.999, ε 1e-8; for embeddings, lazily.
 
     With t the step counted from 1: ``m = β₁m + (1-β₁)g; v = β₂v + (1-β₂)g²;
     w -= lr · √(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε)`` (Kingma and Ba 2015, section 2, in TensorFlow's
-    form of ε). Rows of a sparse variable that a batch does not look up keep m, v and w as
-    they are; ``tf.train.AdamOptimizer`` decays and moves all of them at every step, which
-    costs a pass over the whole table.
+    form of ε). Embedding rows that a batch does not look up keep m, v and w as they are;
+    ``tf.train.AdamOptimizer`` decays and moves all of them at every step, which costs a
+    pass over the whole table.
     """
 
-    initial = {"m": 0.0, "v": 0.0}
+    def __init__(self, learning_rate: float) -> None:
+        super().__init__(learning_rate, {"m": 0.0, "v": 0.0})
 
-    def apply_dense(self, variable: tf.Variable, gradient: tf.Tensor) -> None:
+    def apply(self, variable: tf.Variable, gradient: tf.Tensor) -> None:
+        """Update a dense variable and its moments."""
         power1, power2 = self._powers()
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -121,34 +132,27 @@ class Adam(Optimizer):
             grad=gradient,
         )
 
-    def apply_sparse(self, variable: tf.Variable, rows: tf.Tensor, gradient: tf.Tensor) -> None:
+    def update(
+        self, values: tf.Tensor, slots: Sequence[tf.Tensor], gradient: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Return new values and moments."""
         power1, power2 = self._powers()
         rate = tf.cast(self._rate * tf.sqrt(1 - power2) / (1 - power1), tf.float32)
-        first, second = (self.slots[name][variable.ref()] for name in ("m", "v"))
-        m = BETA1 * first.sparse_read(rows) + (1 - BETA1) * gradient
-        v = BETA2 * second.sparse_read(rows) + (1 - BETA2) * tf.square(gradient)
-        _scatter_update(first, rows, m)
-        _scatter_update(second, rows, v)
-        tf.raw_ops.ResourceScatterSub(
-            resource=variable.handle, indices=rows, updates=rate * m / (tf.sqrt(v) + EPSILON)
-        )
+        m = BETA1 * slots[0] + (1 - BETA1) * gradient
+        v = BETA2 * slots[1] + (1 - BETA2) * tf.square(gradient)
+        return [values - rate * m / (tf.sqrt(v) + EPSILON), m, v]
 
     def _powers(self) -> tuple[tf.Tensor, tf.Tensor]:
         count = tf.cast(self.step, tf.float64)
         return tuple(tf.pow(tf.constant(beta, tf.float64), count) for beta in (BETA1, BETA2))
 
 
-def make_optimizer(config: TrainConfig, variables: Iterable[tf.Variable]) -> Optimizer:
+def make_optimizer(config: TrainConfig) -> Optimizer:
     """Return the optimizer of a run."""
-    variables = list(variables)
     match config.optimizer:
         case "adagrad":
-            return Adagrad(variables, config.learning_rate, config.initial_accumulator)
+            return Adagrad(config.learning_rate, config.initial_accumulator)
         case "adam":
-            return Adam(variables, config.learning_rate)
+            return Adam(config.learning_rate)
         case "gradientdescent":
-            return GradientDescent(variables, config.learning_rate)
-
-
-def _scatter_update(variable: tf.Variable, rows: tf.Tensor, values: tf.Tensor) -> None:
-    tf.raw_ops.ResourceScatterUpdate(resource=variable.handle, indices=rows, updates=values)
+            return GradientDescent(config.learning_rate)

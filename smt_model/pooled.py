@@ -24,9 +24,7 @@ def accuracy(labels: NDArray[np.generic], probabilities: NDArray[np.floating]) -
     return float(np.mean((probabilities > 0.5) == (labels != 0)))
 
 
-def threshold_auc(
-    labels: NDArray[np.generic], probabilities: NDArray[np.floating]
-) -> float | None:
+def threshold_auc(labels: NDArray[np.generic], probabilities: NDArray[np.floating]) -> float | None:
     """Return the AUC over all tasks, each (row, task) pair being one observation.
 
     As ``tf.metrics.auc(num_thresholds=1000)`` of TensorFlow 1.15: true and false positive
@@ -57,8 +55,6 @@ def threshold_auc(
     return float(np.sum(steps * (true_rate[:-1] + true_rate[1:]) / 2))
 
 
-def _above(
-    scores: NDArray[np.floating], thresholds: NDArray[np.float64]
-) -> NDArray[np.int64]:
+def _above(scores: NDArray[np.floating], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
     ordered = np.sort(scores.astype(np.float64))
     return len(ordered) - np.searchsorted(ordered, thresholds, side="right")

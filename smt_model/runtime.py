@@ -1,6 +1,10 @@
 """Loads TensorFlow: quietly, with its thread pools set, or with a word on how to install it."""
 
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from smt_schemas import UserError
@@ -8,8 +12,8 @@ from smt_schemas import UserError
 TOWERS_SIDE_BY_SIDE = 2
 
 
-def require_tensorflow() -> None:
-    """Prepare for ``import tensorflow``; call it before the first such import.
+def load_tensorflow() -> None:
+    """Import TensorFlow.
 
     TensorFlow's own log is silenced, unless ``SMT_DEBUG`` (which ``--debug`` sets) is 1.
 
@@ -23,6 +27,8 @@ def require_tensorflow() -> None:
         raise UserError(msg)
     if os.environ.get("SMT_DEBUG") != "1":
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with _held_back_stderr():
+            import tensorflow  # noqa: F401
 
 
 def configure(inter: int, intra: int) -> None:
@@ -46,3 +52,21 @@ def configure(inter: int, intra: int) -> None:
     threads.set_intra_op_parallelism_threads(intra or max(1, (cores or 1) // TOWERS_SIDE_BY_SIDE))
     # The remapper fuses matrix products with what follows, into kernels that are slower here.
     tf.config.optimizer.set_experimental_options({"remapping": False})
+
+
+@contextmanager
+def _held_back_stderr() -> Iterator[None]:
+    # TensorFlow's libraries write to the file descriptor before any log level applies to them.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model.batching import FusedBatch
-from smt_model.model import MultiTaskModel, signature
+from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
 
 UNROLL = 5
@@ -29,7 +29,7 @@ class TrainStep:
         self._model = model
         self._optimizer = optimizer
         self._l2 = l2
-        spec = signature(model)
+        spec = model.signature
         self._one = tf.function(lambda batch: self._steps((batch,)), [spec], autograph=False)
         self._many = tf.function(
             lambda *batches: self._steps(batches), [spec] * UNROLL, autograph=False
@@ -55,7 +55,8 @@ class TrainStep:
 
     def _step(self, batch: FusedBatch) -> tf.Tensor:
         model = self._model
-        vectors = model.lookup(batch)
+        rows = model.read(batch)
+        vectors = [found for found, *_ in rows]
         dense = model.dense_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(vectors)
@@ -67,11 +68,11 @@ class TrainStep:
         sparse_gradients, dense_gradients = tape.gradient(loss, [vectors, dense])
         self._optimizer.advance()
         for variable, gradient in zip(dense, dense_gradients, strict=True):
-            self._optimizer.apply_dense(variable, gradient)
-        for table, part, gradient in zip(
-            model.tables, batch.tables, sparse_gradients, strict=True
+            self._optimizer.apply(variable, gradient)
+        for table, part, (values, *slots), gradient in zip(
+            model.tables, batch.tables, rows, sparse_gradients, strict=True
         ):
-            self._optimizer.apply_sparse(table.vectors, part.rows, gradient)
+            table.write(part, self._optimizer.update(values, slots, gradient))
         return tf.concat([[loss], by_task], axis=0)
 
 

@@ -77,7 +77,10 @@ def read_tensors(path: Path) -> Mapping[str, NDArray[np.generic]]:
         header = json.loads(file.read(length))
     return {
         name: np.memmap(
-            path, _DTYPES[entry["dtype"]], "r", 8 + length + entry["data_offsets"][0],
+            path,
+            _DTYPES[entry["dtype"]],
+            "r",
+            8 + length + entry["data_offsets"][0],
             tuple(entry["shape"]),
         )
         for name, entry in header.items()

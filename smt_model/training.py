@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from smt_model import checkpoint, runtime
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
-from smt_model.evaluation import evaluate, require_split
+from smt_model.evaluation import evaluate
 from smt_model.events import EventWriter
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import make_optimizer
@@ -43,18 +42,14 @@ def train(config: TrainConfig) -> tuple[RunDirectory, Evaluation | None]:
     Raises
     ------
     UserError
-        When the data cannot be read, has no rows to train on or no split to evaluate, when
-        the loss is not finite, or a file cannot be written.
+        When the data cannot be read or lacks a split, the loss is not finite, or a file
+        cannot be written.
     """
     from smt_features import open_shards
 
-    dataset = open_shards(Path(config.data_location))
-    require_split(dataset, TRAIN)
-    if dataset[TRAIN].rows == 0:
-        msg = f"The split {TRAIN!r} of {config.data_location} has no rows to train on."
-        raise UserError(msg)
-    if config.evaluate:
-        require_split(dataset, TEST)
+    dataset = open_shards(config.data_location)
+    for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
+        dataset[split]
     runtime.configure(config.inter, config.intra)
     run = RunDirectory.create(config)
     trainer = Trainer(config, dataset, run)
@@ -79,15 +74,17 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, dataset: "Dataset", run: RunDirectory) -> None:
         self.step = 0
-        self.model = MultiTaskModel(dataset.schema, config.seed, bf16=config.bf16)
+        self._optimizer = make_optimizer(config)
+        self.model = MultiTaskModel(
+            dataset.schema, config.seed, bf16=config.bf16, slots=self._optimizer.initial
+        )
+        self._optimizer.build(self.model.dense_variables)
         self._config = config
         self._dataset = dataset
         self._run = run
         self._split = dataset[TRAIN]
         self._steps_per_epoch = self._split.steps(config.batch_size)
         self._total = config.total_steps(self._steps_per_epoch)
-        tables = [table.vectors for table in self.model.tables]
-        self._optimizer = make_optimizer(config, tables + self.model.dense_variables)
         self._train_step = TrainStep(self.model, self._optimizer, config.l2_regularization)
         self._events = EventWriter(run.path)
 

@@ -1,22 +1,16 @@
 """A small schema and random batches of it, in the form that the readers give."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from smt_features import Bags
 from smt_model import runtime
 from smt_schemas import DatasetSchema
 
-runtime.require_tensorflow()
-
-
-class BagArrays(NamedTuple):
-    ids: NDArray[np.int32]
-    counts: NDArray[np.int32]
-    row_splits: NDArray[np.int64]
+runtime.load_tensorflow()
 
 
 class MemorySplit:
@@ -31,7 +25,12 @@ class MemorySplit:
         return -(-self.rows // batch_size)
 
     def batches(
-        self, batch_size: int, *, seed: int = 0, epoch: int = 0, start: int = 0,
+        self,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        epoch: int = 0,
+        start: int = 0,
         shuffle: bool = True,
     ) -> Iterator[dict[str, Any]]:
         for step in range(start, self.steps(batch_size)):
@@ -52,7 +51,7 @@ def random_batch(schema: DatasetSchema, rows: int, seed: Any) -> dict[str, Any]:
         lengths = np.minimum(rng.integers(0, 5, rows), column.buckets)
         lengths[0] = 0
         ids = [rng.choice(column.buckets, length, replace=False) for length in lengths]
-        batch[column.name] = BagArrays(
+        batch[column.name] = Bags(
             np.concatenate([np.empty(0, np.int64), *ids]).astype(np.int32),
             rng.integers(1, 4, lengths.sum()).astype(np.int32),
             np.concatenate([[0], np.cumsum(lengths)]),
@@ -62,20 +61,35 @@ def random_batch(schema: DatasetSchema, rows: int, seed: Any) -> dict[str, Any]:
 
 def small_schema(**changes: Any) -> DatasetSchema:
     columns = [
-        {"name": "clk", "role": "label", "type": "int", "required": True, "allowed": [0, 1],
-         "task": "ctr"},
-        {"name": "buy", "role": "label", "type": "int", "required": True, "allowed": [0, 1],
-         "task": "cvr"},
+        {
+            "name": "clk",
+            "role": "label",
+            "type": "int",
+            "required": True,
+            "allowed": [0, 1],
+            "task": "ctr",
+        },
+        {
+            "name": "buy",
+            "role": "label",
+            "type": "int",
+            "required": True,
+            "allowed": [0, 1],
+            "task": "cvr",
+        },
         {"name": "user", "role": "user", "hash_buckets": 50, "embedding_dim": 4},
-        {"name": "tags", "role": "user", "hash_buckets": 40, "embedding_dim": 4,
-         "separator": "|"},
+        {"name": "tags", "role": "user", "hash_buckets": 40, "embedding_dim": 4, "separator": "|"},
         {"name": "brand", "role": "item", "hash_buckets": 30, "embedding_dim": 4},
     ]
     for column in columns:
         column.update(changes.get(str(column["name"]), {}))
     return DatasetSchema.model_validate(
-        {"name": "small", "user_column": "user", "splits": {"train": "a", "test": "b"},
-         "columns": columns}
+        {
+            "name": "small",
+            "user_column": "user",
+            "splits": {"train": "a", "test": "b"},
+            "columns": columns,
+        }
     )
 
 
