@@ -38,7 +38,7 @@ class Column(BaseModel):
         ``hash`` (MurmurHash3 of the text, modulo the buckets) or ``identity`` (the integer
         itself, which must lie below ``hash_buckets``).
     separator
-        The character between the entries of a list column.
+        The ASCII character between the entries of a list column.
     task
         Name of the task that a label belongs to, such as ``ctr``.
     """
@@ -56,7 +56,7 @@ class Column(BaseModel):
     hash_buckets: PositiveInt | None = Field(default=None, le=MAX_BUCKETS)
     embedding_dim: PositiveInt | None = Field(default=None, le=4096)
     encoding: Literal["hash", "identity"] = "hash"
-    separator: str | None = Field(default=None, min_length=1, max_length=1)
+    separator: str | None = Field(default=None, pattern=r"^[\x01-\x7f]$")
     task: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
 
     @property

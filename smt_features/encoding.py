@@ -5,7 +5,7 @@ import polars as pl
 
 from smt_features.hashing import bucket, key
 from smt_features.layout import column_names
-from smt_features.lists import Int64s, distinct_runs, list_series, merge, split_entries
+from smt_features.lists import Int64s, distinct_lists, find_runs, list_series, merge
 from smt_schemas import Column, DatasetSchema
 
 
@@ -56,19 +56,19 @@ def _single(column: Column, seed: int, *, keys: bool) -> list[pl.Expr]:
 
 def _encode_list(cells: pl.Series, column: Column, seed: int, *, keys: bool) -> list[pl.Series]:
     assert column.separator is not None
-    distinct, positions = distinct_runs(cells)
-    entries, lengths = split_entries(distinct, column.separator)
-    ids = pl.select(bucket(pl.lit(entries), column, seed)).to_series().to_numpy()
-    merged = merge(ids.astype(np.int64), lengths, column.buckets)
+    distinct, positions = distinct_lists(cells)
+    runs = find_runs(distinct, column.separator)
+    ids = pl.select(bucket(pl.lit(runs.entries), column, seed)).to_series().to_numpy()
+    merged = merge(ids.astype(np.int64), runs.counts, runs.lengths, column.buckets)
     flat: dict[str, tuple[Int64s, Int64s, type]] = {
         column.name: (merged.ids, merged.lengths, np.int32),
         f"{column.name}_count": (merged.counts, merged.lengths, np.int32),
     }
     if keys:
-        hashed = pl.select(key(pl.lit(entries), seed)).to_series().to_numpy()
+        hashed = pl.select(key(pl.lit(runs.entries), seed)).to_series().to_numpy()
         # Keys are merged by their rank, which is small enough to pair with a row number.
         distinct_keys, ranks = np.unique(hashed, return_inverse=True)
-        merged = merge(ranks.astype(np.int64), lengths, max(len(distinct_keys), 1))
+        merged = merge(ranks.astype(np.int64), runs.counts, runs.lengths, len(distinct_keys))
         flat[f"{column.name}_key"] = (distinct_keys[merged.ids], merged.lengths, np.int64)
         flat[f"{column.name}_key_count"] = (merged.counts, merged.lengths, np.int32)
     return [

@@ -1,8 +1,8 @@
 """Encodes tag lists: hash each entry, merge equal ids of a row into ids and counts.
 
-Lists come in runs: a user's rows repeat the same list, and a list repeats its entries. So a
-list that equals the one of the row before is encoded once, and entries are merged in NumPy
-rather than list by list.
+Tag lists are most of a log's bytes, and they come in runs: a user's rows repeat the same list,
+and a list repeats its entries. So a list that equals the one of the row before is encoded once,
+and only the first entry of a run within a list is hashed.
 """
 
 from typing import NamedTuple
@@ -13,6 +13,24 @@ import polars as pl
 import pyarrow as pa
 
 Int64s = npt.NDArray[np.int64]
+
+
+class Runs(NamedTuple):
+    """Runs of equal entries, list after list.
+
+    Attributes
+    ----------
+    entries
+        String, one entry for each run.
+    counts
+        int64, entries in each run.
+    lengths
+        int64, runs in each list.
+    """
+
+    entries: pl.Series
+    counts: Int64s
+    lengths: Int64s
 
 
 class Merged(NamedTuple):
@@ -33,41 +51,47 @@ class Merged(NamedTuple):
     lengths: Int64s
 
 
-def distinct_runs(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
+def distinct_lists(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Return the lists without immediate repeats, and for each row the position of its own."""
     positions = cells.rle_id()
     starts = np.flatnonzero(np.diff(positions.to_numpy().astype(np.int64), prepend=-1))
     return cells.gather(starts), positions
 
 
-def split_entries(lists: pl.Series, separator: str) -> tuple[pl.Series, Int64s]:
-    """Return the entries of all lists, and the number in each; an empty text has none."""
-    split = lists.str.split(separator)
-    lengths = split.list.len().to_numpy().astype(np.int64)
-    lengths[(lists == "").to_numpy()] = 0
-    entries = split.filter(lists != "").list.explode()
-    return entries, lengths
+def find_runs(lists: pl.Series, separator: str) -> Runs:
+    """Split lists at a separator and collapse runs of equal entries.
+
+    An empty text is a list without entries.
+    """
+    filled = lists != ""
+    split = lists.filter(filled).str.split(separator)
+    entries = split.list.explode()
+    ends = np.cumsum(split.list.len().to_numpy().astype(np.int64))
+    run_of_entry = entries.rle_id().to_numpy().astype(np.int64)
+    begins = np.diff(run_of_entry, prepend=-1) > 0
+    begins[ends[:-1]] = True
+    starts = np.flatnonzero(begins)
+    lengths = np.zeros(len(lists), np.int64)
+    lengths[filled.to_numpy()] = np.diff(np.searchsorted(starts, ends), prepend=0)
+    return Runs(entries.gather(starts), np.diff(starts, append=len(entries)), lengths)
 
 
-def merge(ids: Int64s, lengths: Int64s, buckets: int) -> Merged:
+def merge(ids: Int64s, counts: Int64s, lengths: Int64s, buckets: int) -> Merged:
     """Merge equal ids within each list, in order of first appearance.
 
     Parameters
     ----------
-    ids
-        Ids of all entries, list after list, each in ``[0, buckets)``.
+    ids, counts
+        Ids, each in ``[0, buckets)``, and their occurrences, list after list.
     lengths
-        Entries of each list.
+        Ids of each list.
     buckets
         Upper bound of the ids.
     """
     if not len(ids):
-        return Merged(ids, ids, np.zeros_like(lengths))
+        return Merged(ids, counts, lengths)
     owner = np.repeat(np.arange(len(lengths)), lengths)
     pair = owner * buckets + ids
-    # First collapse runs, which is most of the work and needs no sorting.
-    starts = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]]))
-    pair, counts = pair[starts], np.diff(starts, append=len(pair))
     order = np.argsort(pair, kind="stable")
     ordered = pair[order]
     group = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
@@ -75,11 +99,10 @@ def merge(ids: Int64s, lengths: Int64s, buckets: int) -> Merged:
     appearance = order[group]
     back = np.argsort(appearance)
     pair = ordered[group][back]
-    counts = np.add.reduceat(counts[order], group)[back]
     return Merged(
-        pair % buckets,
-        counts,
-        np.bincount(pair // buckets, minlength=len(lengths)).astype(np.int64),
+        ids=pair % buckets,
+        counts=np.add.reduceat(counts[order], group)[back],
+        lengths=np.bincount(pair // buckets, minlength=len(lengths)).astype(np.int64),
     )
 
 

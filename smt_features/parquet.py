@@ -17,13 +17,16 @@ COMPRESSION_LEVEL = 4
 _ELEMENT = "element"
 _SAMPLE_ROWS = 32_768
 
+OLDEST = pl.CompatLevel.oldest()
+"""Arrow types that every library knows: large strings and lists rather than views."""
+
 Encodings = Mapping[str, str]
 """Column name to Parquet encoding."""
 
 
 def to_table(frame: pl.DataFrame) -> pa.Table:
     """Return encoded rows as Arrow, with 32-bit list offsets and no column nullable."""
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    table = frame.to_arrow(compat_level=OLDEST)
     fields = []
     for field in table.schema:
         type_ = field.type

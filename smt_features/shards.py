@@ -78,11 +78,11 @@ class ShardWriter:
             rest = frame
             while _rows(held) + rest.height >= wanted:
                 taken = wanted - _rows(held)
-                yield self._row_groups(pl.concat([*held, rest[:taken]]))
+                yield self._row_groups(pl.concat([*held, rest[:taken]], rechunk=True))
                 held, rest = [], rest[taken:]
             held.append(rest)
         if _rows(held):
-            yield self._row_groups(pl.concat(held))
+            yield self._row_groups(pl.concat(held, rechunk=True))
 
     def _row_groups(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
         """Cut a shard into row groups, each with a user's rows side by side.

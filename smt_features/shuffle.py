@@ -14,6 +14,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from smt_features.parquet import OLDEST
+
 KEY = "__key"
 """Column that holds the sort key, uint64."""
 
@@ -69,7 +71,7 @@ class RowStore:
         """Yield all rows in key order, without the key, in frames of about a run's size."""
         if not self._runs:
             if self._frames:
-                yield _sorted(pl.concat(self._frames)).drop(KEY)
+                yield _sorted(pl.concat(self._frames, rechunk=True)).drop(KEY)
             return
         if self._frames:
             self._spill()
@@ -88,7 +90,7 @@ class RowStore:
     def _spill(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"run-{len(self._runs):05}.arrow"
-        table = _sorted(pl.concat(self._frames)).to_arrow(compat_level=pl.CompatLevel.oldest())
+        table = _sorted(pl.concat(self._frames, rechunk=True)).to_arrow(compat_level=OLDEST)
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table.combine_chunks())
         self._runs.append(path)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -112,6 +113,12 @@ class Split:
         paths = [self.directory / shard.name for shard in self.record.shards["parquet"]]
         names = column_names(self.manifest.dataset_schema, keys=self.manifest.options.keys)
         return pl.scan_parquet(paths).select(names)
+
+    def to_tensorflow(self, batch_size: int, **order: Any) -> Any:
+        """Return the batches of an epoch as a ``tf.data.Dataset``; see `readers.tensorflow`."""
+        from smt_features.readers.tensorflow import to_tensorflow
+
+        return to_tensorflow(self, batch_size, **order)
 
 
 def _read(files: list[ShardFile], order: list[RowGroup], skipped: int) -> Iterator[Batch]:
