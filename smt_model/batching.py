@@ -53,7 +53,7 @@ class Fuser:
 
     def __call__(self, batch: Batch) -> FusedBatch:
         """Return the fused form of a batch of `smt_features`."""
-        labels = np.stack([batch[name] for name in self._labels], axis=1, dtype=np.float32)  # type: ignore[arg-type]
+        labels = np.stack([batch[name] for name in self._labels], axis=1, dtype=np.float32)
         return FusedBatch(tuple(table(batch, len(labels)) for table in self._tables), labels)
 
 
@@ -97,17 +97,18 @@ class _TableFuser:
         return ids[chosen], (np.cumsum(chosen) - 1)[last]
 
 
-def mean_weights(counts: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+def mean_weights(counts: NDArray[np.integer], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return ``count / Σ count`` of each entry: the weights of the mean over all entries.
 
     Parameters
     ----------
     counts
-        int32 [E], how often each distinct id stands in its row.
+        [E], how often each distinct id stands in its row.
     lengths
         int64 [B], distinct ids of each row; rows may be empty.
     """
     ends = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     stops = np.cumsum(lengths)
     totals = ends[stops] - ends[stops - lengths]
-    return (counts / np.repeat(totals, lengths)).astype(np.float32)
+    weights: NDArray[np.float32] = (counts / np.repeat(totals, lengths)).astype(np.float32)
+    return weights

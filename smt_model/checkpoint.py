@@ -9,10 +9,8 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from smt_model.model import MultiTaskModel
@@ -21,6 +19,10 @@ from smt_model.origin import Origin
 from smt_model.parts import parts
 from smt_model.tensors import Shape, file_digest, read_tensors, write_tensors
 from smt_schemas import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 STATE = "state.json"
 TENSORS = "tensors-00000-of-00001.safetensors"

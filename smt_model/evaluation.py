@@ -72,7 +72,7 @@ def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -
     def fused() -> Iterator[FusedBatch]:
         for batch in rows.batches(BATCH, shuffle=False):
             if user_column is not None:
-                user_parts.append(batch[user_column])
+                user_parts.append(np.asarray(batch[user_column]))
             yield model.fuser(batch)
 
     predict = tf.function(model.predict, [model.signature], autograph=False)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def truncated_normal(shape: tuple[int, int], name: str, seed: int) -> tf.Tensor:
-    """Return an embedding float32 [rows, dim]: σ = 1/√dim, cut at two σ."""
+    """Return an embedding float32 [rows, dim]: deviation 1/√dim, cut at twice that."""
     deviation = shape[1] ** -0.5
     return tf.random.stateless_truncated_normal(shape, _seed(name, seed), stddev=deviation)
 

@@ -3,11 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from smt_model.config import TrainConfig
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+# As the kernels round them: √(1-β₂ᵗ) undoes the factor 1-β₂ only if both mean the same β₂.
+BETA1, BETA2 = float(np.float32(0.9)), float(np.float32(0.999))
+EPSILON = 1e-8
 
 
 class Optimizer(tf.Module, ABC):
@@ -118,14 +121,14 @@ class Adam(Optimizer):
 
     def apply(self, variable: tf.Variable, gradient: tf.Tensor) -> None:
         """Update a dense variable and its moments."""
-        power1, power2 = self._powers()
+        # The kernel would correct the bias in float32; with powers of zero it does not.
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self.slots["m"][variable.ref()].handle,
             v=self.slots["v"][variable.ref()].handle,
-            beta1_power=tf.cast(power1, tf.float32),
-            beta2_power=tf.cast(power2, tf.float32),
-            lr=self._rate,
+            beta1_power=0.0,
+            beta2_power=0.0,
+            lr=self._corrected_rate(),
             beta1=BETA1,
             beta2=BETA2,
             epsilon=EPSILON,
@@ -136,15 +139,15 @@ class Adam(Optimizer):
         self, values: tf.Tensor, slots: Sequence[tf.Tensor], gradient: tf.Tensor
     ) -> list[tf.Tensor]:
         """Return new values and moments."""
-        power1, power2 = self._powers()
-        rate = tf.cast(self._rate * tf.sqrt(1 - power2) / (1 - power1), tf.float32)
+        rate = self._corrected_rate()
         m = BETA1 * slots[0] + (1 - BETA1) * gradient
         v = BETA2 * slots[1] + (1 - BETA2) * tf.square(gradient)
         return [values - rate * m / (tf.sqrt(v) + EPSILON), m, v]
 
-    def _powers(self) -> tuple[tf.Tensor, tf.Tensor]:
-        count = tf.cast(self.step, tf.float64)
-        return tuple(tf.pow(tf.constant(beta, tf.float64), count) for beta in (BETA1, BETA2))
+    def _corrected_rate(self) -> tf.Tensor:
+        step = tf.cast(self.step, tf.float64)
+        power1, power2 = (tf.pow(tf.constant(beta, tf.float64), step) for beta in (BETA1, BETA2))
+        return tf.cast(self._rate * tf.sqrt(1 - power2) / (1 - power1), tf.float32)
 
 
 def make_optimizer(config: TrainConfig) -> Optimizer:

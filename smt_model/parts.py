@@ -42,7 +42,8 @@ class Part:
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """Type of the values."""
-        return np.dtype(self.variable.dtype.as_numpy_dtype)
+        dtype: np.dtype[np.generic] = np.dtype(self.variable.dtype.as_numpy_dtype)
+        return dtype
 
     def read(self) -> NDArray[np.generic]:
         """Return the values."""

@@ -11,12 +11,16 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-_DTYPES = {"F32": np.dtype("<f4"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8")}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "I32": np.dtype("<i4"),
+    "I64": np.dtype("<i8"),
+}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _CHUNK = 1 << 24
 
@@ -75,16 +79,12 @@ def read_tensors(path: Path) -> Mapping[str, NDArray[np.generic]]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
-    return {
-        name: np.memmap(
-            path,
-            _DTYPES[entry["dtype"]],
-            "r",
-            8 + length + entry["data_offsets"][0],
-            tuple(entry["shape"]),
-        )
-        for name, entry in header.items()
-    }
+    data = np.memmap(path, np.uint8, "r", 8 + length)
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        arrays[name] = data[begin:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return arrays
 
 
 def _pieces(shapes: list[Shape], arrays: Iterable[NDArray[np.generic]]) -> Iterable[memoryview]:
@@ -93,7 +93,7 @@ def _pieces(shapes: list[Shape], arrays: Iterable[NDArray[np.generic]]) -> Itera
     yield memoryview(header)
     for shape, array in zip(shapes, arrays, strict=True):
         assert (array.dtype, array.shape) == (shape.dtype, shape.shape), shape.name
-        data = memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
         for start in range(0, len(data), _CHUNK):
             yield data[start : start + _CHUNK]
 

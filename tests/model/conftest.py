@@ -1,6 +1,6 @@
 """A small schema and random batches of it, in the form that the readers give."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -96,3 +96,18 @@ def small_schema(**changes: Any) -> DatasetSchema:
 @pytest.fixture
 def schema() -> DatasetSchema:
     return small_schema()
+
+
+@pytest.fixture
+def make_schema() -> Callable[..., DatasetSchema]:
+    return small_schema
+
+
+@pytest.fixture
+def make_batch() -> Callable[..., dict[str, Any]]:
+    return random_batch
+
+
+@pytest.fixture
+def make_split() -> Callable[..., MemorySplit]:
+    return MemorySplit
