@@ -50,6 +50,11 @@ class TrainStep:
             losses = np.concatenate([self._one(batch).numpy() for batch in batches])
         return losses  # type: ignore[no-any-return]
 
+    @property
+    def traces(self) -> int:
+        """How often a graph was built."""
+        return sum(f.experimental_get_tracing_count() for f in (self._one, self._many))
+
     def _steps(self, batches: Sequence[FusedBatch]) -> tf.Tensor:
         return tf.stack([self._step(batch) for batch in batches])
 
