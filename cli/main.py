@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from smt_cli import deeprec, evaluate, prepare, train, verify
+from smt_cli import deeprec, evaluate, prepare, synth, train, verify
 
 app = typer.Typer(
     name="smt",
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("prepare")(prepare.command)
+app.command("synth")(synth.command)
 app.command("verify")(verify.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)

@@ -7,6 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from smt_features.prepare import Prepared
+    from smt_features.synth import SynthSplit
 
 
 def print_json(value: Any) -> None:
@@ -74,3 +75,38 @@ def print_prepared(result: "Prepared", seconds: float) -> None:
     if not result.was_current:
         rate = result.rows_read / seconds
         typer.echo(f"Dataset: {result.directory} in {seconds:.1f} s ({rate:,.0f} rows/s)")
+
+
+def synthesized_as_json(splits: "list[SynthSplit]") -> dict[str, Any]:
+    """Return what `smt synth --json` prints."""
+    return {
+        split.name: {
+            "path": str(split.path),
+            "rows": split.rows,
+            "users": split.users,
+            "clicks": split.clicks,
+            "buys": split.buys,
+            "best_click_auc": split.best_auc,
+            "probabilities": str(split.probabilities) if split.probabilities else None,
+        }
+        for split in splits
+    }
+
+
+def print_synthesized(splits: "list[SynthSplit]", seconds: float) -> None:
+    """Print what `smt synth` wrote."""
+    for split in splits:
+        typer.echo(
+            f"{split.name:>8}  {split.rows:>12,} rows  {split.users:,} users  "
+            f"clk {split.clicks / split.rows:.3%}  buy {split.buys / split.rows:.3%}  "
+            f"{split.path} ({size(split.path.stat().st_size)})"
+        )
+        if split.probabilities:
+            typer.echo(f"{'':>8}  probabilities of each row: {split.probabilities}")
+    test = splits[-1]
+    if test.best_auc is None:
+        typer.echo("Best attainable click AUC: undefined, the test split has one class only")
+    else:
+        typer.echo(f"Best attainable click AUC on the {test.name} split: {test.best_auc:.4f}")
+    rows = sum(split.rows for split in splits)
+    typer.echo(f"{rows:,} rows in {seconds:.1f} s ({rows / seconds:,.0f} rows/s)")

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from smt_features.rowblock import RowBlock
 from smt_features.sources import Source
-from smt_schemas import DatasetSchema, UserError
+from smt_schemas import Column, DatasetSchema, UserError
 
 BLOCK_ROWS = 1 << 15
 
@@ -38,7 +38,7 @@ def read_tables(source: Source, schema: DatasetSchema) -> Iterator[Table]:
     row = 1
     try:
         with pq.ParquetFile(source.path) as file:
-            _check(file.schema_arrow, names, source)
+            _check(file.schema_arrow, schema, source)
             batches = file.iter_batches(batch_size=BLOCK_ROWS, columns=names)
             for ordinal, batch in enumerate(batches):
                 data = pa.Table.from_batches([batch]).select(names)
@@ -53,9 +53,21 @@ def read_tables(source: Source, schema: DatasetSchema) -> Iterator[Table]:
         raise UserError(msg)
 
 
-def to_rows(table: Table) -> RowBlock:
-    """Return a table's cells as text: integers in decimal, a null as the empty text."""
-    cells = pl.DataFrame(table.data).select(pl.all().cast(pl.String).fill_null(""))
+def to_rows(table: Table, schema: DatasetSchema) -> RowBlock:
+    """Return a table's cells as text: integers in decimal, a null as the empty text.
+
+    Raises
+    ------
+    UserError
+        When an entry of a list contains the list's separator.
+    """
+    frame = pl.DataFrame(table.data)
+    cells = frame.select(
+        _joined(frame[column.name], column, table.source)
+        if isinstance(frame.schema[column.name], pl.List)
+        else frame[column.name].cast(pl.String).fill_null("")
+        for column in schema.columns
+    )
     return RowBlock(
         source=table.source,
         ordinal=table.ordinal,
@@ -67,18 +79,44 @@ def to_rows(table: Table) -> RowBlock:
     )
 
 
-def _check(arrow: pa.Schema, names: list[str], source: Source) -> None:
+def _joined(lists: pl.Series, column: Column, source: Source) -> pl.Series:
+    separator = column.separator or ""
+    entries = lists.list.eval(pl.element().cast(pl.String).fill_null(""))
+    if entries.list.eval(pl.element().str.contains(separator, literal=True)).list.any().any():
+        msg = (
+            f"{source.path}, column {column.name!r}: an entry contains the separator "
+            f"{separator!r}. Declare another separator in the schema."
+        )
+        raise UserError(msg)
+    return entries.list.join(separator).fill_null("")
+
+
+def _check(arrow: pa.Schema, schema: DatasetSchema, source: Source) -> None:
+    names = [column.name for column in schema.columns]
     missing = [name for name in names if arrow.get_field_index(name) < 0]
     if missing:
         msg = f"{source.path} has no column {', '.join(missing)}. Its columns: {arrow.names}."
         raise UserError(msg)
-    for name in names:
-        type_ = arrow.field(name).type
-        value = type_.value_type if pa.types.is_dictionary(type_) else type_
-        text = pa.types.is_string(value) or pa.types.is_large_string(value)
-        if not (text or pa.types.is_string_view(value) or pa.types.is_integer(value)):
+    for column in schema.columns:
+        type_ = arrow.field(column.name).type
+        if not _is_hashable(type_, column):
             msg = (
-                f"{source.path}, column {name!r} is of type {type_}. Only integers and text "
-                "can be hashed; convert the column first."
+                f"{source.path}, column {column.name!r} is of type {type_}. Only integers and "
+                "text can be hashed, and lists of them where the schema declares a list; "
+                "convert the column first."
             )
             raise UserError(msg)
+
+
+def _is_hashable(type_: pa.DataType, column: Column) -> bool:
+    if column.is_list and (pa.types.is_list(type_) or pa.types.is_large_list(type_)):
+        type_ = type_.value_type
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type
+    tests = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_string_view,
+        pa.types.is_integer,
+    )
+    return any(test(type_) for test in tests)

@@ -69,7 +69,7 @@ def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
 def _reads(source: Source, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
     if source.kind == "parquet":
         for table in read_tables(source, schema):
-            yield partial(to_rows, table)
+            yield partial(to_rows, table, schema)
         return
     names = [column.name for column in schema.columns]
     header = schema.csv.separator.join(names).encode() if schema.csv.header else None
