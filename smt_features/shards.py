@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from smt_features.example_blocks import encode_blocks
 from smt_features.files import published, sha256
+from smt_features.journal import Journal
 from smt_features.layout import layout
 from smt_features.manifest import PrepareOptions, Shard, SplitRecord
 from smt_features.parallel import ordered_map
@@ -29,14 +30,22 @@ class ShardWriter:
         Folder of the dataset.
     schema, options
         What the shards hold and how.
+    journal
+        Shards that an earlier, unfinished run has written are taken over.
     progress
         Called as rows are written.
     """
 
     def __init__(
-        self, directory: Path, schema: DatasetSchema, options: PrepareOptions, progress: Progress
+        self,
+        directory: Path,
+        schema: DatasetSchema,
+        options: PrepareOptions,
+        journal: Journal,
+        progress: Progress,
     ) -> None:
         self._directory = directory
+        self._journal = journal
         self._schema = schema
         self._options = options
         self._progress = progress
@@ -98,6 +107,8 @@ class ShardWriter:
         return [group.sort(user, maintain_order=True) for group in groups]
 
     def _write_shard(self, name: str, tables: list[pa.Table]) -> Shard:
+        if finished := self._journal.finished(name):
+            return finished
         path = self._directory / name
         with published(path) as temporary:
             if name.endswith(".parquet"):
@@ -111,7 +122,9 @@ class ShardWriter:
             digest = sha256(temporary)
             size = temporary.stat().st_size
         rows = sum(table.num_rows for table in tables)
-        return Shard(name=name, rows=rows, bytes=size, sha256=digest)
+        shard = Shard(name=name, rows=rows, bytes=size, sha256=digest)
+        self._journal.add(shard)
+        return shard
 
 
 def _rows(frames: list[pl.DataFrame]) -> int:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from smt_features.files import published
 from smt_features.parquet import OLDEST
 
 KEY = "__key"
@@ -88,10 +89,13 @@ class RowStore:
             yield _sorted(frame).drop(KEY)
 
     def _spill(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"run-{len(self._runs):05}.arrow"
         table = _sorted(pl.concat(self._frames, rechunk=True)).to_arrow(compat_level=OLDEST)
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        with (
+            published(path) as temporary,
+            pa.OSFile(str(temporary), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
             writer.write_table(table.combine_chunks())
         self._runs.append(path)
         self._frames = []
