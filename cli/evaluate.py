@@ -17,8 +17,10 @@ def command(
 ) -> None:
     """Evaluate the newest checkpoint of a run."""
     from smt_model import runtime
+    from smt_model.run_directory import RunDirectory
 
-    runtime.load_tensorflow()
+    config = RunDirectory(run).config
+    runtime.start_tensorflow(config.inter, config.intra)
     from smt_model.evaluation import evaluate_run
 
     result = evaluate_run(run, data_location, split)

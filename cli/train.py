@@ -76,7 +76,7 @@ def command(
         inter=inter,
         intra=intra,
     )
-    runtime.load_tensorflow()
+    runtime.start_tensorflow(inter, intra)
     from smt_model.training import train
 
     run, result = train(config)

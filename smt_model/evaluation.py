@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from smt_model import checkpoint, runtime
+from smt_model import checkpoint
 from smt_model.batching import FusedBatch
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
@@ -49,7 +49,6 @@ def evaluate_run(run: Path, data_location: Path | None, split: str) -> Evaluatio
     dataset = open_shards(data_location or config.data_location)
     state = checkpoint.read_state(path)
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
-    runtime.configure(config.inter, config.intra)
     model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
     checkpoint.restore(path, state, model)
     return evaluate(model, dataset, split, state.step)

@@ -12,10 +12,19 @@ from smt_schemas import UserError
 TOWERS_SIDE_BY_SIDE = 2
 
 
-def load_tensorflow() -> None:
-    """Import TensorFlow.
+def start_tensorflow(inter: int = 0, intra: int = 0) -> None:
+    """Import TensorFlow and set its thread pools; call it before any other use of it.
 
     TensorFlow's own log is silenced, unless ``SMT_DEBUG`` (which ``--debug`` sets) is 1.
+    On two cores, two operations side by side (the two towers) with one thread each take
+    40% of the time that one operation with two threads takes.
+
+    Parameters
+    ----------
+    inter
+        Operations that run at the same time; 0 for two.
+    intra
+        Threads inside an operation; 0 for the cores divided by two.
 
     Raises
     ------
@@ -28,23 +37,9 @@ def load_tensorflow() -> None:
     if os.environ.get("SMT_DEBUG") != "1":
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with _held_back_stderr():
-            import tensorflow  # noqa: F401
-
-
-def configure(inter: int, intra: int) -> None:
-    """Set TensorFlow's thread pools; call it before the first operation.
-
-    On two cores, two operations side by side (the two towers) with one thread each take
-    40% of the time that one operation with two threads takes.
-
-    Parameters
-    ----------
-    inter
-        Operations that run at the same time; 0 for two.
-    intra
-        Threads inside an operation; 0 for the cores divided by two.
-    """
-    import tensorflow as tf
+            import tensorflow as tf
+    else:
+        import tensorflow as tf
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = tf.config.threading

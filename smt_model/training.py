@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from smt_model import checkpoint, runtime
+from smt_model import checkpoint
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
 from smt_model.evaluation import evaluate
@@ -50,7 +50,6 @@ def train(config: TrainConfig) -> tuple[RunDirectory, Evaluation | None]:
     dataset = open_shards(config.data_location)
     for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
         dataset[split]
-    runtime.configure(config.inter, config.intra)
     run = RunDirectory.create(config)
     trainer = Trainer(config, dataset, run)
     trainer.run()

@@ -1,16 +1,18 @@
 """A small schema and random batches of it, in the form that the readers give."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from smt_features import Bags
+from smt_features.prepare import PrepareJob, prepare
 from smt_model import runtime
 from smt_schemas import DatasetSchema
 
-runtime.load_tensorflow()
+runtime.start_tensorflow()
 
 
 class MemorySplit:
@@ -111,3 +113,28 @@ def make_batch() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def make_split() -> Callable[..., MemorySplit]:
     return MemorySplit
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(tmp_path_factory.mktemp("data"), seed=0)
+
+
+@pytest.fixture(scope="session")
+def other_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same rows, hashed with another seed."""
+    return prepared(tmp_path_factory.mktemp("other"), seed=1)
+
+
+def prepared(folder: Path, seed: int) -> Path:
+    rng = np.random.default_rng(4)
+    for name, rows in (("a", 1000), ("b", 300)):
+        lines = []
+        for user, brand, tags in rng.integers(0, [40, 25, 4], (rows, 3)).tolist():
+            clk = int(rng.random() < 0.1 + 0.6 * (brand % 3 == 0))
+            buy = int(rng.random() < 0.3 * clk)
+            entries = "|".join(map(str, rng.integers(0, 30, tags)))
+            lines.append(f"{clk},{buy},u{user},{entries},b{brand}\n")
+        (folder / name).write_text("".join(lines))
+    prepare(PrepareJob(folder, folder / "shards", small_schema(), seed=seed))
+    return folder
