@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from smt_features import Bags
+from smt_features import Bags, Batch
 from smt_model.batching import FusedBatch, Fuser
 from smt_model.layout import MAX_ROWS, TableLayout, fused_tables
 from smt_schemas import DatasetSchema, UserError
@@ -31,7 +31,7 @@ def test_more_rows_than_an_int32_are_refused(make_schema: Any) -> None:
 
 
 def test_a_batch_computed_by_hand(schema: DatasetSchema) -> None:
-    batch = {
+    batch: Batch = {
         "clk": np.array([1, 0], np.int8),
         "buy": np.array([0, 0], np.int8),
         "user": np.array([7, 7], np.int32),

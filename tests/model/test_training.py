@@ -13,7 +13,8 @@ from smt_model.evaluation import evaluate_run
 from smt_model.model import MultiTaskModel
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
-from smt_model.training import fused_batches, train
+from smt_model.trainer import fused_batches
+from smt_model.training import train
 from smt_schemas import DatasetSchema, UsageError, UserError
 
 
@@ -143,7 +144,7 @@ def test_batches_go_on_from_any_step(schema: DatasetSchema, make_split: Any) -> 
 
     def labels(start: int) -> list[bytes]:
         batches = fused_batches(model, split, options, start=start, stop=8)
-        return [batch.labels.numpy().tobytes() for batch in batches]
+        return [np.asarray(batch.labels).tobytes() for batch in batches]
 
     whole = labels(0)
     assert [len(part) // 8 for part in whole] == [20, 20, 10, 20, 20, 10, 20, 20]
