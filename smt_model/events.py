@@ -10,15 +10,23 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from smt_schemas import UserError
+
 _FILE_VERSION = "brain.Event:2"
 
 
 class EventWriter:
-    """Appends scalars to an event file in `directory`."""
+    """Appends scalars to an event file in `directory`.
+
+    Raises
+    ------
+    UserError
+        When it cannot be written.
+    """
 
     def __init__(self, directory: Path) -> None:
-        path = directory / f"events.out.tfevents.{int(time.time())}.smt"
-        self._writer = tf.io.TFRecordWriter(str(path))
+        self._path = directory / f"events.out.tfevents.{int(time.time())}.smt"
+        self._writer = tf.io.TFRecordWriter(str(self._path))
         self._write(tf.compat.v1.Event(wall_time=time.time(), file_version=_FILE_VERSION))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
@@ -27,11 +35,11 @@ class EventWriter:
         for name, value in values.items():
             summary.value.add(tag=name, simple_value=value)
         self._write(tf.compat.v1.Event(wall_time=time.time(), step=step, summary=summary))
-        self._writer.flush()
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._writer.close()
 
     def _write(self, event: "tf.compat.v1.Event") -> None:
-        self._writer.write(event.SerializeToString())
+        try:
+            self._writer.write(event.SerializeToString())
+            self._writer.flush()
+        except tf.errors.OpError as error:
+            msg = f"Cannot write {self._path}: {error.message}"
+            raise UserError(msg) from error

@@ -49,10 +49,20 @@ class RunDirectory:
         return TrainConfig.from_json(self.path / CONFIG)
 
     def log(self, values: Mapping[str, Any]) -> None:
-        """Append a line to metrics.jsonl."""
+        """Append a line to metrics.jsonl.
+
+        Raises
+        ------
+        UserError
+            When it cannot be written.
+        """
         line = json.dumps(values, allow_nan=False)
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            with (self.path / METRICS).open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            msg = f"Cannot write {self.path / METRICS}: {error.strerror}"
+            raise UserError(msg) from error
 
     def checkpoint(self, step: int) -> Path:
         """Return where the checkpoint of a step belongs."""
@@ -77,9 +87,20 @@ class RunDirectory:
         return found[-1]
 
     def prune(self, keep: int) -> None:
-        """Delete all checkpoints but the newest `keep`."""
-        for path in self.checkpoints()[:-keep]:
-            shutil.rmtree(path)
+        """Delete all checkpoints but the newest `keep`, and what a killed run left half-written.
+
+        Raises
+        ------
+        UserError
+            When one cannot be deleted.
+        """
+        partial = (self.path / CHECKPOINTS).glob(f".{_PREFIX}*")
+        for path in [*self.checkpoints()[:-keep], *partial]:
+            try:
+                shutil.rmtree(path)
+            except OSError as error:
+                msg = f"Cannot delete the old checkpoint {path}: {error.strerror}"
+                raise UserError(msg) from error
 
 
 def _new_path(output: Path) -> Path:

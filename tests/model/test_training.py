@@ -105,6 +105,20 @@ def test_an_infinite_loss_stops_with_its_step(dataset: Path, tmp_path: Path) -> 
     assert not RunDirectory(tmp_path / "run").checkpoints()
 
 
+def test_a_prediction_that_is_not_finite_is_not_evaluated(dataset: Path, tmp_path: Path) -> None:
+    options = {"optimizer": "gradientdescent", "learning_rate": 1e30, "steps": 1}
+    with pytest.raises(UserError, match="prediction for row 0 of split test is not finite"):
+        train(config(dataset, tmp_path / "run", **options))
+
+
+def test_what_a_killed_run_left_is_cleared_away(dataset: Path, tmp_path: Path) -> None:
+    left = tmp_path / "run" / "checkpoints" / ".step-0000000007.partial"
+    left.mkdir(parents=True)
+    run, _ = train(config(dataset, tmp_path / "run", steps=1, evaluate=False))
+    assert [path.name for path in left.parent.iterdir()] == ["step-0000000001"]
+    assert run.newest_checkpoint().name == "step-0000000001"
+
+
 def test_a_directory_with_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
     train(config(dataset, tmp_path / "run", steps=1, evaluate=False))
     with pytest.raises(UserError, match="already holds a run"):
