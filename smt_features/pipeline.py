@@ -15,6 +15,7 @@ from smt_features.rejected import SCHEMA
 from smt_features.rowblock import RowBlock
 from smt_features.shuffle import KEY, row_keys
 from smt_features.sources import Source
+from smt_features.units import Unit
 from smt_features.validation import bad_rows, violations
 from smt_schemas import DatasetSchema
 
@@ -32,7 +33,7 @@ class Encoded:
     rejected
         Rows rejected.
     violations
-        Why, with the columns of ``rejected.SCHEMA``.
+        Why, with the columns of ``rejected.SCHEMA``; lines count from 0 at the block's first.
     cells
         The good rows' cells.
     frame
@@ -50,30 +51,30 @@ class Encoded:
     position: int
 
 
-def encode_sources(
-    sources: Iterable[Source], schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
+def encode_units(
+    units: Iterable[Unit], schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
 ) -> Iterator[Encoded]:
-    """Yield the blocks of all sources, in order, validated and encoded on all cores."""
+    """Yield the blocks of all units, in order, validated and encoded on all cores."""
 
     def work(read: Callable[[], RowBlock]) -> Encoded:
         return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle)
 
-    return ordered_map(work, (read for source in sources for read in _reads(source, schema)))
+    return ordered_map(work, (read for unit in units for read in _reads(unit, schema)))
 
 
 def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
     """Yield the rows of a source as cells, unvalidated."""
-    return (read() for read in _reads(source, schema))
+    return (read() for read in _reads(Unit(source), schema))
 
 
-def _reads(source: Source, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
-    if source.kind == "parquet":
-        for table in read_tables(source, schema):
+def _reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
+    if unit.source.kind == "parquet":
+        for table in read_tables(unit.source, schema):
             yield partial(to_rows, table, schema)
         return
     names = [column.name for column in schema.columns]
     header = schema.csv.separator.join(names).encode() if schema.csv.header else None
-    for block in read_blocks(source, header=header):
+    for block in read_blocks(unit.source, first=unit.first, end=unit.end, header=header):
         yield partial(parse, block, names, schema.csv)
 
 
@@ -88,20 +89,21 @@ def _encode(
         rows=block.cells.height,
         shuffle=shuffle,
     )
-    cells = block.cells.with_columns(pl.Series(KEY, sort_keys))
+    cells, keys_of_rows = block.cells, pl.Series(KEY, sort_keys)
+    found = pl.DataFrame(schema=SCHEMA)
     bad = bad_rows(cells, schema)
     if block.refused:
         bad = bad.scatter(list(block.refused), True)
-    found = _violations(block, bad, schema) if bad.any() else pl.DataFrame(schema=SCHEMA)
-    good = cells.filter(~bad)
-    frame = encode(good.drop(KEY), schema, seed=seed, keys=keys)
+    if bad.any():
+        found = _violations(block, bad, schema)
+        cells, keys_of_rows = cells.filter(~bad), keys_of_rows.filter(~bad)
     return Encoded(
         source=block.source,
         rows=block.cells.height,
-        rejected=block.cells.height - good.height,
+        rejected=block.cells.height - cells.height,
         violations=found,
-        cells=good.drop(KEY),
-        frame=frame.with_columns(good[KEY]),
+        cells=cells,
+        frame=encode(cells, schema, seed=seed, keys=keys).with_columns(keys_of_rows),
         position=block.position,
     )
 
@@ -115,8 +117,9 @@ def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.Da
     in_cells = violations(block.cells[positions], schema)
     in_cells = in_cells.with_columns(positions.gather(in_cells["row"]).alias("row"))
     in_cells = in_cells.join(whole, on="row", how="anti", maintain_order="left")
+    separator = schema.csv.separator
     raw = pl.DataFrame(
-        {"row": positions, "raw": [block.raw(row) for row in positions]},
+        {"row": positions, "raw": block.raw(positions.to_list())},
         schema={"row": pl.UInt32, "raw": pl.String},
     )
     return (
@@ -125,10 +128,12 @@ def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.Da
         .join(raw, on="row", how="left", maintain_order="left")
         .select(
             file=pl.lit(block.source.name),
-            line=pl.col("row").cast(pl.Int64) + block.first_line,
+            line=pl.col("row").cast(pl.Int64),
             column="column",
             rule="rule",
-            value="value",
+            value=pl.when(pl.col("rule") == "fields")
+            .then((pl.col("raw").str.count_matches(separator, literal=True) + 1).cast(pl.String))
+            .otherwise("value"),
             raw="raw",
         )
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from smt_features.files import published
+from smt_schemas import DatasetSchema, explain_cell
 
 NAME = "rejected.parquet"
 _SHOWN = 5
@@ -19,7 +20,11 @@ SCHEMA = {
     "value": pl.String,
     "raw": pl.String,
 }
-"""The columns of ``rejected.parquet``; ``column`` and ``value`` are null for whole lines."""
+"""The columns of ``rejected.parquet``.
+
+When the whole line is wrong ``column`` is null, and ``value`` is the number of fields for the rule
+``fields``, otherwise null.
+"""
 
 MEANING = {
     "fields": "wrong number of fields",
@@ -66,7 +71,7 @@ class Rejected:
             self.frame().write_parquet(temporary)
         return path
 
-    def summary(self) -> str:
+    def summary(self, schema: DatasetSchema) -> str:
         """Return counts per rule and the first few violations with file and line."""
         frame = self.frame()
         counts = (
@@ -77,10 +82,21 @@ class Rejected:
             for column, rule, count in counts.iter_rows()
         ]
         lines.append(f"First {min(_SHOWN, frame.height)}:")
-        for file, line, column, rule, value, raw in frame.head(_SHOWN).iter_rows():
-            what = f"{column}={_short(value)}" if column else _short(raw)
-            lines.append(f"  {file}:{line}: {MEANING[rule]}: {what}")
+        lines += [
+            f"  {row['file']}:{row['line']}: {_explain(row, schema)}"
+            for row in frame.head(_SHOWN).iter_rows(named=True)
+        ]
         return "\n".join(lines)
+
+
+def _explain(violation: dict[str, str], schema: DatasetSchema) -> str:
+    if violation["column"]:
+        column = next(c for c in schema.columns if c.name == violation["column"])
+        shown = _short(violation["value"])
+        return f"{column.name} {shown} {explain_cell(column, violation['value'])}"
+    if violation["rule"] == "fields":
+        return f"{violation['value']} fields instead of {len(schema.columns)}"
+    return f"{MEANING[violation['rule']]}: {_short(violation['raw'])}"
 
 
 def _short(text: str) -> str:

@@ -17,6 +17,8 @@ import pyarrow as pa
 from smt_features.files import published
 from smt_features.parquet import OLDEST
 
+Int64s = npt.NDArray[np.int64]
+
 KEY = "__key"
 """Column that holds the sort key, uint64."""
 
@@ -60,6 +62,20 @@ class RowStore:
         self._runs: list[Path] = []
         self.rows = 0
 
+    @classmethod
+    def of_runs(cls, runs: list[Path], run_rows: int = RUN_ROWS) -> "RowStore":
+        """Return a store of runs that other stores spilled, in the order of the raw files."""
+        store = cls(Path(), run_rows)
+        store._runs = runs
+        store.rows = sum(_mapped(path).num_rows for path in runs)
+        return store
+
+    def spill_all(self) -> list[Path]:
+        """Write what is held in memory, too, and return all runs."""
+        if self._frames:
+            self._spill()
+        return self._runs
+
     def add(self, frame: pl.DataFrame) -> None:
         """Take rows with their keys. The order of calls decides between equal keys."""
         self._frames.append(frame)
@@ -68,15 +84,18 @@ class RowStore:
         if self._held >= self._run_rows:
             self._spill()
 
-    def sorted_slices(self) -> Iterator[pl.DataFrame]:
-        """Yield all rows in key order, without the key, in frames of about a run's size."""
+    def sorted_slices(self) -> Iterator[tuple[pl.DataFrame, Int64s]]:
+        """Yield all rows in frames of about a run's size, each with its rows' order by key.
+
+        A frame's rows come before those of the next; the order of those within it is left to
+        the caller, who can cut before moving any data.
+        """
         if not self._runs:
             if self._frames:
-                yield _sorted(pl.concat(self._frames, rechunk=True)).drop(KEY)
+                frame = pl.concat(self._frames, rechunk=True)
+                yield frame.drop(KEY), _order(frame)
             return
-        if self._frames:
-            self._spill()
-        runs = [_mapped(path) for path in self._runs]
+        runs = [_mapped(path) for path in self.spill_all()]
         keys = [run.column(KEY).to_numpy() for run in runs]
         for low, high in _ranges(keys, -(-self.rows // self._run_rows)):
             parts = []
@@ -85,12 +104,13 @@ class RowStore:
                 if high == np.iinfo(np.uint64).max:
                     stop = len(run_keys)
                 parts.append(run.slice(start, stop - start))
-            frame = pl.DataFrame(pa.concat_tables(parts))
-            yield _sorted(frame).drop(KEY)
+            frame = pl.DataFrame(pa.concat_tables(parts).combine_chunks())
+            yield frame.drop(KEY), _order(frame)
 
     def _spill(self) -> None:
         path = self._directory / f"run-{len(self._runs):05}.arrow"
-        table = _sorted(pl.concat(self._frames, rechunk=True)).to_arrow(compat_level=OLDEST)
+        frame = pl.concat(self._frames, rechunk=True)
+        table = frame[_order(frame)].to_arrow(compat_level=OLDEST)
         with (
             published(path) as temporary,
             pa.OSFile(str(temporary), "wb") as file,
@@ -102,8 +122,8 @@ class RowStore:
         self._held = 0
 
 
-def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame[np.argsort(frame[KEY].to_numpy(), kind="stable")]
+def _order(frame: pl.DataFrame) -> Int64s:
+    return np.argsort(frame[KEY].to_numpy(), kind="stable")
 
 
 def _mapped(path: Path) -> pa.Table:
