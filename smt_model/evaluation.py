@@ -13,6 +13,7 @@ from smt_model.batching import FusedBatch
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
+from smt_model.progress import evaluating
 from smt_model.report import Evaluation, evaluate_predictions
 from smt_model.run_directory import RunDirectory
 from smt_schemas import UserError
@@ -76,7 +77,7 @@ def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -
 
     predict = tf.function(model.predict, [model.signature], autograph=False)
     with Prefetcher(fused(), _DEPTH) as batches:
-        for batch in batches:
+        for batch in evaluating(batches, rows.steps(BATCH)):
             label_parts.append(batch.labels)
             logit_parts.append(predict(batch).numpy())
     labels, logits = _joined(label_parts, model), _joined(logit_parts, model)

@@ -1,13 +1,42 @@
-"""What a training run shows: a progress bar on a terminal, plain lines elsewhere."""
+"""What training and evaluation show on a terminal, and the lines of training elsewhere."""
 
 import sys
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+T = TypeVar("T")
 
 PLAIN = "step {step:,}/{total:,}  epoch {epoch}  loss {loss:.6f}  {rate:.1f} steps/s"
+
+
+def bar(console: Console, what: str, *more: ProgressColumn) -> Progress:
+    """Return a progress bar that stays silent when `console` is no terminal."""
+    return Progress(
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *more,
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def evaluating(batches: Iterable[T], total: int) -> Iterator[T]:
+    """Yield the batches of an evaluation, showing how many of them are done."""
+    with bar(Console(stderr=True), "evaluating") as progress:
+        yield from progress.track(batches, total=total)
 
 
 class TrainingProgress:
@@ -22,15 +51,7 @@ class TrainingProgress:
     def __init__(self, total: int) -> None:
         self._total = total
         self._console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        self._bar = bar(self._console, "training", TextColumn("{task.fields[note]}"))
         self._task = self._bar.add_task("training", total=total, note="")
 
     def __enter__(self) -> Self:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from smt_features.prepare import PrepareJob, prepare
+from smt_features.prepare import prepare
+from smt_features.reading import PrepareJob
 from smt_model.config import TrainConfig
 from smt_schemas import taobao
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from smt_features import Bags
-from smt_features.prepare import PrepareJob, prepare
+from smt_features.prepare import prepare
+from smt_features.reading import PrepareJob
 from smt_model import runtime
 from smt_schemas import DatasetSchema
 
