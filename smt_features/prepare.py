@@ -98,7 +98,7 @@ def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:
             f"{', '.join(changed)}. Replace it with --overwrite, or choose another --output."
         )
         raise UserError(msg)
-    return Prepared(recorded, job.output, Rejected(0, []), was_current=True)
+    return Prepared(recorded, job.output, Rejected(job.output), was_current=True)
 
 
 def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progress) -> Prepared:
@@ -106,8 +106,7 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
     records = digests.records(rows.read)
     _require_good(job, rows)
     (job.output / MANIFEST).unlink(missing_ok=True)
-    if rows.rejected.rows:
-        rows.rejected.write(job.output)
+    rows.rejected.publish(job.output)
     identity = run_identity(job.schema, job.options, job.seed, records)
     with Journal(job.output, identity) as journal:
         manifest = Manifest(
@@ -131,7 +130,7 @@ def _require_good(job: PrepareJob, rows: Rows) -> None:
     allowed = max(job.max_bad_rows, int(job.max_bad_fraction * rows.total))
     if rejected.rows <= allowed and rejected.rows < rows.total:
         return
-    path = rejected.write(job.output)
+    path = rejected.publish(job.output)
     msg = (
         f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
         f"{rejected.summary(job.schema)}\n"

@@ -65,7 +65,7 @@ class Rows:
     """
 
     stores: dict[str, RowStore]
-    rejected: Rejected = field(default_factory=lambda: Rejected(0, []))
+    rejected: Rejected
     read: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -76,7 +76,8 @@ class Rows:
 
 def read_rows(job: PrepareJob, units: list[Unit], work: Path, progress: Progress) -> Rows:
     """Read, validate and encode units; rows beyond what memory should hold go to ``work``."""
-    rows = Rows({split: RowStore(work / split) for split in job.schema.splits})
+    stores = {split: RowStore(work / split) for split in job.schema.splits}
+    rows = Rows(stores, Rejected(work))
     total = sum(unit.source.size for unit in units)
     finished: dict[str, int] = {}
     blocks = encode_units(
