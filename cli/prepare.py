@@ -44,27 +44,28 @@ def command(
     from smt_cli.progress import stages
     from smt_cli.report import prepared_as_json, print_json, print_prepared
     from smt_features.manifest import PrepareOptions
-    from smt_features.prepare import Tolerance, prepare
+    from smt_features.prepare import PrepareJob, prepare
     from smt_schemas import DatasetSchema, taobao
 
+    job = PrepareJob(
+        directory,
+        output or directory / "shards",
+        DatasetSchema.from_toml(schema) if schema else taobao(),
+        PrepareOptions(
+            format=format.value,
+            shuffle=shuffle,
+            keys=keys,
+            rows_per_shard=rows_per_shard,
+            rows_per_example=rows_per_example,
+        ),
+        seed=seed,
+        max_bad_rows=max_bad_rows,
+        max_bad_fraction=max_bad_fraction,
+        overwrite=overwrite,
+    )
     start = perf_counter()
     with stages() as progress:
-        result = prepare(
-            directory,
-            output or directory / "shards",
-            DatasetSchema.from_toml(schema) if schema else taobao(),
-            options=PrepareOptions(
-                format=format.value,
-                shuffle=shuffle,
-                keys=keys,
-                rows_per_shard=rows_per_shard,
-                rows_per_example=rows_per_example,
-            ),
-            seed=seed,
-            tolerance=Tolerance(max_bad_rows, max_bad_fraction),
-            overwrite=overwrite,
-            progress=progress,
-        )
+        result = prepare(job, progress)
     if json:
         print_json(prepared_as_json(result))
     else:

@@ -32,8 +32,6 @@ class Block:
         The file they come from.
     ordinal
         Number of the block in its source, from 0.
-    first_line
-        1-based number of the first line in the file.
     data
         The bytes, ending with a line end.
     position
@@ -42,7 +40,6 @@ class Block:
 
     source: Source
     ordinal: int
-    first_line: int
     data: bytes
     position: int
 
@@ -63,20 +60,17 @@ def read_blocks(source: Source, *, header: bytes | None = None) -> Iterator[Bloc
         When the file cannot be read or decompressed, is empty, has another header, or has a
         line longer than ``MAX_LINE_BYTES``.
     """
-    line = 1
-    ordinal = 0
-    for data, position in _whole_lines(source):
-        if line == 1:
+    blocks = 0
+    for ordinal, (data, position) in enumerate(_whole_lines(source)):
+        if ordinal == 0:
             data = data.removeprefix(codecs.BOM_UTF8)
             if header is not None:
                 data = _without_header(data, header, source)
-                line = 2
         if data:
-            yield Block(source, ordinal, line, data, position)
-            line += data.count(b"\n")
-        ordinal += 1
-    if ordinal == 0:
-        msg = f"{source.path} is empty. Remove it, or put the log there."
+            yield Block(source, ordinal, data, position)
+            blocks += 1
+    if not blocks:
+        msg = f"{source.path} holds no rows. Remove it, or put the log there."
         raise UserError(msg)
 
 

@@ -16,11 +16,10 @@ BLOCK_ROWS = 1 << 15
 
 @dataclass(frozen=True)
 class Table:
-    """Consecutive rows of a Parquet source; ``first_row`` counts from 1."""
+    """Consecutive rows of a Parquet source."""
 
     source: Source
     ordinal: int
-    first_row: int
     data: pa.Table
     position: int
 
@@ -35,20 +34,20 @@ def read_tables(source: Source, schema: DatasetSchema) -> Iterator[Table]:
         integers nor text.
     """
     names = [column.name for column in schema.columns]
-    row = 1
+    rows = 0
     try:
         with pq.ParquetFile(source.path) as file:
             _check(file.schema_arrow, schema, source)
             batches = file.iter_batches(batch_size=BLOCK_ROWS, columns=names)
             for ordinal, batch in enumerate(batches):
                 data = pa.Table.from_batches([batch]).select(names)
-                position = source.size * (row + batch.num_rows - 1) // file.metadata.num_rows
-                yield Table(source, ordinal, row, data, position)
-                row += batch.num_rows
+                rows += batch.num_rows
+                position = source.size * rows // file.metadata.num_rows
+                yield Table(source, ordinal, data, position)
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"Cannot read {source.path}: {error}. Is it a complete Parquet file?"
         raise UserError(msg) from error
-    if row == 1:
+    if not rows:
         msg = f"{source.path} holds no rows. Remove it, or put the log there."
         raise UserError(msg)
 
@@ -71,10 +70,9 @@ def to_rows(table: Table, schema: DatasetSchema) -> RowBlock:
     return RowBlock(
         source=table.source,
         ordinal=table.ordinal,
-        first_line=table.first_row,
         cells=cells,
         refused={},
-        raw=lambda row: ",".join(cells.row(row)),
+        raw=lambda rows: [",".join(cells.row(row)) for row in rows],
         position=table.position,
     )
 

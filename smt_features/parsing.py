@@ -1,9 +1,10 @@
 """Splits a block of lines into cells: one row a line, every line accounted for.
 
 Polars parses the lines that need no care. It drops surplus cells and fills missing ones
-silently, so the cells' bytes are summed and held against the line's length: they match if and
-only if the line has the right number of separators. Lines with quotes are split by Python's
-``csv`` module, and invalid UTF-8 is found line by line; both are rare.
+silently, so the cells' bytes are summed and held against the text's length: they match if and
+only if the line has the right number of separators. A block whose totals match needs no look at
+single lines. Lines with quotes are split by Python's ``csv`` module, and invalid UTF-8 is found
+line by line; both are rare.
 """
 
 import csv
@@ -44,13 +45,21 @@ class LineIndex:
 
 def parse(block: Block, names: list[str], fmt: CsvFormat) -> RowBlock:
     """Split a block's lines into the cells of the named columns."""
+    data = block.data
+    if data.isascii() and b'"' not in data and b"\r" not in data:
+        cells = _split(data, names, fmt)
+        if _adds_up(cells, len(data)):
+            return _row_block(block, cells, {})
+    return _parse_by_line(block, names, fmt)
+
+
+def _parse_by_line(block: Block, names: list[str], fmt: CsvFormat) -> RowBlock:
     lines = LineIndex(block.data)
-    refused: dict[int, str] = {}
     careful = _undecodable(block.data, lines) | _quoted(block.data, lines)
     data = block.data if not careful else _blanked(lines, careful)
     cells = _split(data, names, fmt)
     assert cells.height == len(lines), "one row a line"
-    refused.update(dict.fromkeys(_ragged(cells, lines, len(names)), "fields"))
+    refused = dict.fromkeys(_ragged(cells, lines, len(names)), "fields")
     patches = {}
     for row in sorted(careful):
         refused.pop(row, None)
@@ -59,15 +68,35 @@ def parse(block: Block, names: list[str], fmt: CsvFormat) -> RowBlock:
             refused[row] = outcome
         else:
             patches[row] = outcome
+    return _row_block(block, _patched(cells, patches), dict(sorted(refused.items())))
+
+
+def _row_block(block: Block, cells: pl.DataFrame, refused: dict[int, str]) -> RowBlock:
+    def raw(rows: list[int]) -> list[str]:
+        lines = LineIndex(block.data)
+        return [lines[row].decode("utf-8", "backslashreplace") for row in rows]
+
     return RowBlock(
         source=block.source,
         ordinal=block.ordinal,
-        first_line=block.first_line,
-        cells=_patched(cells, patches),
-        refused=dict(sorted(refused.items())),
-        raw=lambda row: lines[row].decode("utf-8", "backslashreplace"),
+        cells=cells,
+        refused=refused,
+        raw=raw,
         position=block.position,
     )
+
+
+def _adds_up(cells: pl.DataFrame, size: int) -> bool:
+    """Return whether every line has the right number of separators, judging by totals.
+
+    A line with too few leaves its last cell empty. If no last cell is, none has too few, and
+    the bytes add up only if none has too many.
+    """
+    total, shortened = cells.select(
+        pl.sum_horizontal(pl.all().str.len_bytes().cast(pl.Int64).sum()),
+        shortened=(pl.last() == "").any(),
+    ).row(0)
+    return not shortened and total + cells.height * cells.width == size
 
 
 def _newlines(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """Source to encoded rows: reads, validates and encodes block by block."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import polars as pl
@@ -32,7 +33,7 @@ class Encoded:
     rejected
         Rows rejected.
     violations
-        Why, with the columns of ``rejected.SCHEMA``.
+        Why, with the columns of ``rejected.SCHEMA``; lines count from the block's first.
     cells
         The good rows' cells.
     frame
@@ -58,7 +59,13 @@ def encode_sources(
     def work(read: Callable[[], RowBlock]) -> Encoded:
         return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle)
 
-    return ordered_map(work, (read for source in sources for read in _reads(source, schema)))
+    reads = (read for source in sources for read in _reads(source, schema))
+    before: Counter[Source] = Counter()
+    for block in ordered_map(work, reads):
+        # A block does not know how many lines came before it; their order tells.
+        first = before[block.source] + 1 + schema.csv.header * (block.source.kind != "parquet")
+        before[block.source] += block.rows
+        yield replace(block, violations=block.violations.with_columns(pl.col("line") + first))
 
 
 def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
@@ -88,20 +95,21 @@ def _encode(
         rows=block.cells.height,
         shuffle=shuffle,
     )
-    cells = block.cells.with_columns(pl.Series(KEY, sort_keys))
+    cells, keys_of_rows = block.cells, pl.Series(KEY, sort_keys)
+    found = pl.DataFrame(schema=SCHEMA)
     bad = bad_rows(cells, schema)
     if block.refused:
         bad = bad.scatter(list(block.refused), True)
-    found = _violations(block, bad, schema) if bad.any() else pl.DataFrame(schema=SCHEMA)
-    good = cells.filter(~bad)
-    frame = encode(good.drop(KEY), schema, seed=seed, keys=keys)
+    if bad.any():
+        found = _violations(block, bad, schema)
+        cells, keys_of_rows = cells.filter(~bad), keys_of_rows.filter(~bad)
     return Encoded(
         source=block.source,
         rows=block.cells.height,
-        rejected=block.cells.height - good.height,
+        rejected=block.cells.height - cells.height,
         violations=found,
-        cells=good.drop(KEY),
-        frame=frame.with_columns(good[KEY]),
+        cells=cells,
+        frame=encode(cells, schema, seed=seed, keys=keys).with_columns(keys_of_rows),
         position=block.position,
     )
 
@@ -116,7 +124,7 @@ def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.Da
     in_cells = in_cells.with_columns(positions.gather(in_cells["row"]).alias("row"))
     in_cells = in_cells.join(whole, on="row", how="anti", maintain_order="left")
     raw = pl.DataFrame(
-        {"row": positions, "raw": [block.raw(row) for row in positions]},
+        {"row": positions, "raw": block.raw(positions.to_list())},
         schema={"row": pl.UInt32, "raw": pl.String},
     )
     return (
@@ -125,7 +133,7 @@ def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.Da
         .join(raw, on="row", how="left", maintain_order="left")
         .select(
             file=pl.lit(block.source.name),
-            line=pl.col("row").cast(pl.Int64) + block.first_line,
+            line=pl.col("row").cast(pl.Int64),
             column="column",
             rule="rule",
             value="value",

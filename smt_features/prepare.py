@@ -8,17 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from smt_features.example_blocks import feature_spec
-from smt_features.files import TEMPORARY, sha256
+from smt_features.files import TEMPORARY
+from smt_features.identity import SourceDigests, differences, run_identity
+from smt_features.journal import Journal
 from smt_features.layout import layout
+from smt_features.lock import locked
 from smt_features.manifest import NAME as MANIFEST
-from smt_features.manifest import (
-    FeatureSpec,
-    Hash,
-    Manifest,
-    PrepareOptions,
-    SourceRecord,
-    SplitRecord,
-)
+from smt_features.manifest import FeatureSpec, Hash, Manifest, PrepareOptions, SplitRecord
 from smt_features.pipeline import encode_sources
 from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
@@ -32,19 +28,39 @@ WORK = ".work"
 """Folder below the output that holds spilled rows while `prepare` runs."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage (``read`` or ``write``), what is done and the total, in rows or bytes."""
+"""Called with the stage (``read``: bytes, ``write``: rows), what is done and the total."""
 
 
 @dataclass(frozen=True)
-class Tolerance:
-    """How many rejected rows a run may have and still publish."""
+class PrepareJob:
+    """What to prepare.
 
-    rows: int = 0
-    fraction: float = 0.0
+    Attributes
+    ----------
+    directory
+        Folder of the raw files.
+    output
+        Folder of the dataset.
+    schema
+        What the log looks like.
+    options
+        What the shards hold and how.
+    seed
+        Seed of the hash and of the shuffle.
+    max_bad_rows, max_bad_fraction
+        Publish when no more rows than the larger of the two are rejected.
+    overwrite
+        Replace a dataset that was made from other sources or options.
+    """
 
-    def allows(self, rejected: int, read: int) -> bool:
-        """Whether so many of the rows read may be rejected."""
-        return rejected <= max(self.rows, int(self.fraction * read))
+    directory: Path
+    output: Path
+    schema: DatasetSchema
+    options: PrepareOptions = field(default_factory=PrepareOptions)
+    seed: int = 0
+    max_bad_rows: int = 0
+    max_bad_fraction: float = 0.0
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,86 +104,79 @@ class _Rows:
         return sum(self.read.values())
 
 
-def prepare(
-    directory: Path,
-    output: Path,
-    schema: DatasetSchema,
-    *,
-    options: PrepareOptions,
-    seed: int = 0,
-    tolerance: Tolerance = Tolerance(),
-    overwrite: bool = False,
-    progress: Progress = lambda _stage, _done, _total: None,
-) -> Prepared:
+def prepare(job: PrepareJob, progress: Progress = lambda _stage, _done, _total: None) -> Prepared:
     """Validate, encode, shuffle and write the raw logs of a folder.
 
-    Parameters
-    ----------
-    directory
-        Folder of the raw files.
-    output
-        Folder of the dataset.
-    schema
-        What the log looks like.
-    options
-        What the shards hold and how.
-    seed
-        Seed of the hash and of the shuffle.
-    tolerance
-        Rejected rows to accept.
-    overwrite
-        Replace a dataset that was made from other sources or options.
+    A run that was killed is taken up where it was: shards that it finished are not written
+    again.
 
     Raises
     ------
     UserError
-        When the files cannot be read or written, more rows are bad than ``tolerance`` allows
-        (nothing is published then, but ``rejected.parquet`` is written), or ``output`` holds
-        another dataset.
+        When the files cannot be read or written; when more rows are bad than the job allows
+        (nothing is published then, but ``rejected.parquet`` is written); or when the output
+        holds another dataset or is being written by another process.
     """
-    sources = find_sources(directory, schema)
-    with ThreadPoolExecutor(1) as executor:
-        digests = executor.map(lambda source: sha256(source.path), sources)
-        recorded = _recorded(output)
-        if recorded and not overwrite:
-            records = _source_records(sources, list(digests), Counter())
-            _require_same(recorded, schema, options, seed, records, output)
-            return Prepared(recorded, output, Rejected(0, []), was_current=True)
-        _make_folder(output)
+    sources = find_sources(job.directory, job.schema)
+    with locked(job.output), ThreadPoolExecutor(1) as executor:
+        digests = SourceDigests(sources, executor)
+        if (job.output / MANIFEST).exists() and not job.overwrite:
+            return _require_current(job, digests)
+        shutil.rmtree(job.output / WORK, ignore_errors=True)
         try:
-            rows = _read(sources, output, schema, options, seed, progress)
-            _require_good(rows, tolerance, output)
-            (output / MANIFEST).unlink(missing_ok=True)
-            splits = _write(rows, output, schema, options, progress)
+            return _prepare(job, sources, digests, progress)
         finally:
-            shutil.rmtree(output / WORK, ignore_errors=True)
-        manifest = Manifest(
-            schema=schema,
-            schema_digest=schema.digest,
-            hash=Hash(seed=seed),
-            options=options,
-            sources=_source_records(sources, list(digests), rows.read),
-            splits=splits,
-            rejected_rows=rows.rejected.rows,
-            feature_spec=_feature_spec(schema, options),
+            shutil.rmtree(job.output / WORK, ignore_errors=True)
+
+
+def _require_current(job: PrepareJob, digests: SourceDigests) -> Prepared:
+    recorded = Manifest.read(job.output)
+    changed = differences(recorded, job.schema, job.options, job.seed, digests.records({}))
+    if changed:
+        msg = (
+            f"{job.output} holds a dataset that was made differently; changed: "
+            f"{', '.join(changed)}. Replace it with --overwrite, or choose another --output."
         )
-    _remove_strays(output, manifest)
-    manifest.write(output)
-    return Prepared(manifest, output, rows.rejected)
+        raise UserError(msg)
+    return Prepared(recorded, job.output, Rejected(0, []), was_current=True)
 
 
-def _read(
-    sources: list[Source],
-    output: Path,
-    schema: DatasetSchema,
-    options: PrepareOptions,
-    seed: int,
-    progress: Progress,
-) -> _Rows:
-    rows = _Rows({split: RowStore(output / WORK / split) for split in schema.splits})
+def _prepare(
+    job: PrepareJob, sources: list[Source], digests: SourceDigests, progress: Progress
+) -> Prepared:
+    rows = _read(job, sources, progress)
+    records = digests.records(rows.read)
+    _require_good(job, rows)
+    (job.output / MANIFEST).unlink(missing_ok=True)
+    if rows.rejected.rows:
+        rows.rejected.write(job.output)
+    identity = run_identity(job.schema, job.options, job.seed, records)
+    with Journal(job.output, identity) as journal:
+        manifest = Manifest(
+            schema=job.schema,
+            schema_digest=job.schema.digest,
+            hash=Hash(seed=job.seed),
+            options=job.options,
+            sources=records,
+            splits=_write(job, rows, journal, progress),
+            rejected_rows=rows.rejected.rows,
+            feature_spec=_feature_spec(job),
+        )
+    _remove_strays(job.output, manifest)
+    manifest.write(job.output)
+    journal.remove()
+    return Prepared(manifest, job.output, rows.rejected)
+
+
+def _read(job: PrepareJob, sources: list[Source], progress: Progress) -> _Rows:
+    work = job.output / WORK
+    rows = _Rows({split: RowStore(work / split) for split in job.schema.splits})
     total = sum(source.size for source in sources)
     finished: dict[str, int] = {}
-    blocks = encode_sources(sources, schema, seed=seed, keys=options.keys, shuffle=options.shuffle)
+    options = job.options
+    blocks = encode_sources(
+        sources, job.schema, seed=job.seed, keys=options.keys, shuffle=options.shuffle
+    )
     for block in blocks:
         rows.stores[block.source.split].add(block.frame)
         rows.rejected.add(block.violations, block.rejected)
@@ -177,8 +186,23 @@ def _read(
     return rows
 
 
+def _require_good(job: PrepareJob, rows: _Rows) -> None:
+    rejected = rows.rejected
+    allowed = max(job.max_bad_rows, int(job.max_bad_fraction * rows.total))
+    if rejected.rows <= allowed and rejected.rows < rows.total:
+        return
+    path = rejected.write(job.output)
+    msg = (
+        f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
+        f"{rejected.summary()}\n"
+        f"All of them are in {path}. Correct the files, or publish the good rows with "
+        "--max-bad-rows N or --max-bad-fraction F."
+    )
+    raise UserError(msg)
+
+
 def _write(
-    rows: _Rows, output: Path, schema: DatasetSchema, options: PrepareOptions, progress: Progress
+    job: PrepareJob, rows: _Rows, journal: Journal, progress: Progress
 ) -> dict[str, SplitRecord]:
     total = sum(store.rows for store in rows.stores.values())
     written = 0
@@ -188,93 +212,15 @@ def _write(
         written += count
         progress("write", written, total)
 
-    writer = ShardWriter(output, schema, options, advance)
-    if rows.rejected.rows:
-        rows.rejected.write(output)
+    writer = ShardWriter(job.output, job.schema, job.options, journal, advance)
     return {split: writer.write(split, store) for split, store in rows.stores.items() if store.rows}
 
 
-def _require_good(rows: _Rows, tolerance: Tolerance, output: Path) -> None:
-    rejected = rows.rejected
-    if rejected.rows == 0 or tolerance.allows(rejected.rows, rows.total):
-        if rows.total == rejected.rows:
-            msg = "The raw files hold no valid row; nothing was published."
-            raise UserError(msg)
-        return
-    path = rejected.write(output)
-    msg = (
-        f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
-        f"{rejected.summary()}\n"
-        f"All of them are in {path}. Correct the files, or accept bad rows with "
-        "--max-bad-rows N or --max-bad-fraction F."
-    )
-    raise UserError(msg)
-
-
-def _recorded(output: Path) -> Manifest | None:
-    return Manifest.read(output) if (output / MANIFEST).exists() else None
-
-
-def _require_same(
-    recorded: Manifest,
-    schema: DatasetSchema,
-    options: PrepareOptions,
-    seed: int,
-    sources: list[SourceRecord],
-    output: Path,
-) -> None:
-    changed = [
-        name
-        for name, before, now in [
-            ("the schema", recorded.schema_digest, schema.digest),
-            ("the seed", recorded.hash.seed, seed),
-            *(
-                (f"--{name.replace('_', '-')}", getattr(recorded.options, name), value)
-                for name, value in options.model_dump().items()
-            ),
-            ("the raw files", _identity(recorded.sources), _identity(sources)),
-        ]
-        if before != now
-    ]
-    if changed:
-        msg = (
-            f"{output} holds a dataset that was made differently; changed: {', '.join(changed)}. "
-            "Replace it with --overwrite, or choose another --output."
-        )
-        raise UserError(msg)
-
-
-def _identity(sources: list[SourceRecord]) -> list[tuple[str, int, str]]:
-    return [(source.name, source.bytes, source.sha256) for source in sources]
-
-
-def _source_records(
-    sources: list[Source], digests: list[str], rows: Counter[str]
-) -> list[SourceRecord]:
-    return [
-        SourceRecord(
-            name=source.name,
-            split=source.split,
-            bytes=source.size,
-            sha256=digest,
-            rows=rows[source.name],
-        )
-        for source, digest in zip(sources, digests, strict=True)
-    ]
-
-
-def _make_folder(output: Path) -> None:
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"Cannot make the folder {output}: {error.strerror}. Choose another --output."
-        raise UserError(msg) from error
-
-
-def _feature_spec(schema: DatasetSchema, options: PrepareOptions) -> dict[str, FeatureSpec] | None:
-    if "tfrecord" not in options.formats:
+def _feature_spec(job: PrepareJob) -> dict[str, FeatureSpec] | None:
+    if "tfrecord" not in job.options.formats:
         return None
-    return feature_spec(layout(schema, keys=options.keys), options.rows_per_example)
+    columns = layout(job.schema, keys=job.options.keys)
+    return feature_spec(columns, job.options.rows_per_example)
 
 
 def _remove_strays(output: Path, manifest: Manifest) -> None:

@@ -18,23 +18,20 @@ class RowBlock:
         The file they come from.
     ordinal
         Number of the block in its source, from 0.
-    first_line
-        1-based line (Parquet: row) of the first row in the file.
     cells
         A String column per schema column; "" where a cell is empty.
     refused
         Position in ``cells`` to the rule that the whole line breaks: ``fields``, ``utf8`` or
         ``quote``. The cells of such a row mean nothing.
     raw
-        Gives the raw line of a position in ``cells``.
+        Gives the raw lines of positions in ``cells``.
     position
         Bytes of the file that were read so far, for showing progress.
     """
 
     source: Source
     ordinal: int
-    first_line: int
     cells: pl.DataFrame
     refused: Mapping[int, str]
-    raw: Callable[[int], str]
+    raw: Callable[[list[int]], list[str]]
     position: int

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from smt_features.example_blocks import encode_blocks
 from smt_features.files import published, sha256
+from smt_features.journal import Journal
 from smt_features.layout import layout
 from smt_features.manifest import PrepareOptions, Shard, SplitRecord
 from smt_features.parallel import ordered_map
@@ -29,14 +33,22 @@ class ShardWriter:
         Folder of the dataset.
     schema, options
         What the shards hold and how.
+    journal
+        Shards that an earlier, unfinished run has written are taken over.
     progress
         Called as rows are written.
     """
 
     def __init__(
-        self, directory: Path, schema: DatasetSchema, options: PrepareOptions, progress: Progress
+        self,
+        directory: Path,
+        schema: DatasetSchema,
+        options: PrepareOptions,
+        journal: Journal,
+        progress: Progress,
     ) -> None:
         self._directory = directory
+        self._journal = journal
         self._schema = schema
         self._options = options
         self._progress = progress
@@ -73,31 +85,41 @@ class ShardWriter:
     def _shards(self, store: RowStore) -> Iterator[list[pl.DataFrame]]:
         """Cut the sorted rows into shards, and those into row groups."""
         wanted = self._options.rows_per_shard
-        held: list[pl.DataFrame] = []
-        for frame in store.sorted_slices():
-            rest = frame
-            while _rows(held) + rest.height >= wanted:
-                taken = wanted - _rows(held)
-                yield self._row_groups(pl.concat([*held, rest[:taken]], rechunk=True))
-                held, rest = [], rest[taken:]
-            held.append(rest)
-        if _rows(held):
-            yield self._row_groups(pl.concat(held, rechunk=True))
+        held: list[_Piece] = []
+        missing = wanted
+        for frame, order in store.sorted_slices():
+            start = 0
+            while start < len(order):
+                taken = order[start : start + missing]
+                held.append(_Piece(frame, taken))
+                start += len(taken)
+                missing -= len(taken)
+                if not missing:
+                    yield self._row_groups(held)
+                    held, missing = [], wanted
+        if held:
+            yield self._row_groups(held)
 
-    def _row_groups(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
+    def _row_groups(self, pieces: list["_Piece"]) -> list[pl.DataFrame]:
         """Cut a shard into row groups, each with a user's rows side by side.
 
         A row group is a random sample of the split and readers permute it, so the order inside
         it is free; this one makes Parquet shards a tenth smaller.
         """
-        size = self._options.rows_per_group
-        groups = [frame[start : start + size] for start in range(0, frame.height, size)]
+        if len(pieces) > 1:
+            whole = pl.concat([piece.frame[piece.order] for piece in pieces], rechunk=True)
+            pieces = [_Piece(whole, np.arange(whole.height))]
+        (frame, order), size = pieces[0], self._options.rows_per_group
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
         user = self._schema.user_column
-        if user is None or not self._options.shuffle:
-            return groups
-        return [group.sort(user, maintain_order=True) for group in groups]
+        if user is not None and self._options.shuffle:
+            ids = frame[user].to_numpy()
+            groups = [group[np.argsort(ids[group], kind="stable")] for group in groups]
+        return [frame[group] for group in groups]
 
     def _write_shard(self, name: str, tables: list[pa.Table]) -> Shard:
+        if finished := self._journal.finished(name):
+            return finished
         path = self._directory / name
         with published(path) as temporary:
             if name.endswith(".parquet"):
@@ -111,8 +133,13 @@ class ShardWriter:
             digest = sha256(temporary)
             size = temporary.stat().st_size
         rows = sum(table.num_rows for table in tables)
-        return Shard(name=name, rows=rows, bytes=size, sha256=digest)
+        shard = Shard(name=name, rows=rows, bytes=size, sha256=digest)
+        self._journal.add(shard)
+        return shard
 
 
-def _rows(frames: list[pl.DataFrame]) -> int:
-    return sum(frame.height for frame in frames)
+class _Piece(NamedTuple):
+    """Some rows of a frame, in order."""
+
+    frame: pl.DataFrame
+    order: npt.NDArray[np.int64]

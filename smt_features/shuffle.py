@@ -14,7 +14,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from smt_features.files import published
 from smt_features.parquet import OLDEST
+
+Int64s = npt.NDArray[np.int64]
 
 KEY = "__key"
 """Column that holds the sort key, uint64."""
@@ -67,11 +70,16 @@ class RowStore:
         if self._held >= self._run_rows:
             self._spill()
 
-    def sorted_slices(self) -> Iterator[pl.DataFrame]:
-        """Yield all rows in key order, without the key, in frames of about a run's size."""
+    def sorted_slices(self) -> Iterator[tuple[pl.DataFrame, Int64s]]:
+        """Yield all rows in frames of about a run's size, each with its rows' order by key.
+
+        A frame's rows come before those of the next; the order of those within it is left to
+        the caller, who can cut before moving any data.
+        """
         if not self._runs:
             if self._frames:
-                yield _sorted(pl.concat(self._frames, rechunk=True)).drop(KEY)
+                frame = pl.concat(self._frames, rechunk=True)
+                yield frame.drop(KEY), _order(frame)
             return
         if self._frames:
             self._spill()
@@ -84,22 +92,26 @@ class RowStore:
                 if high == np.iinfo(np.uint64).max:
                     stop = len(run_keys)
                 parts.append(run.slice(start, stop - start))
-            frame = pl.DataFrame(pa.concat_tables(parts))
-            yield _sorted(frame).drop(KEY)
+            frame = pl.DataFrame(pa.concat_tables(parts).combine_chunks())
+            yield frame.drop(KEY), _order(frame)
 
     def _spill(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"run-{len(self._runs):05}.arrow"
-        table = _sorted(pl.concat(self._frames, rechunk=True)).to_arrow(compat_level=OLDEST)
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        frame = pl.concat(self._frames, rechunk=True)
+        table = frame[_order(frame)].to_arrow(compat_level=OLDEST)
+        with (
+            published(path) as temporary,
+            pa.OSFile(str(temporary), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
             writer.write_table(table.combine_chunks())
         self._runs.append(path)
         self._frames = []
         self._held = 0
 
 
-def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame[np.argsort(frame[KEY].to_numpy(), kind="stable")]
+def _order(frame: pl.DataFrame) -> Int64s:
+    return np.argsort(frame[KEY].to_numpy(), kind="stable")
 
 
 def _mapped(path: Path) -> pa.Table:

@@ -1,0 +1,57 @@
+"""Keeps two runs from writing one folder."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from smt_schemas import UserError
+
+NAME = ".lock"
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold a folder for this process; the folder is made when it is missing.
+
+    The system releases the lock when the process ends, however it ends, so a stale one never
+    blocks.
+
+    Raises
+    ------
+    UserError
+        When another process holds it, or the folder cannot be written.
+    """
+    path = directory / NAME
+    with _acquire(directory, path) as file:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _acquire(directory: Path, path: Path) -> TextIO:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        msg = f"Cannot write to {directory}: {error.strerror}. Choose another --output."
+        raise UserError(msg) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_current = path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except BlockingIOError:
+        is_current = False
+    if not is_current:  # held, or removed by its holder since it was opened
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        msg = f"{directory} is being written by {holder}. Wait for it, or choose another --output."
+        raise UserError(msg)
+    return file
