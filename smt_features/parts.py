@@ -154,7 +154,7 @@ def _gather(job: PrepareJob, sources: list[Source], parts: int) -> Rows:
             _add_rejected(rejected, folder / REJECTED, record, read)
         read.update(record.rows)
     stores = {split: RowStore.of_runs(paths) for split, paths in runs.items()}
-    return Rows(stores, rejected, read)
+    return Rows(stores, rejected, None, read)
 
 
 def _add_rejected(

@@ -18,6 +18,7 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
 from smt_features.sources import find_sources
+from smt_features.statistics import NAME as STATISTICS
 from smt_features.units import divide
 from smt_features.verify import shards_of
 from smt_schemas import UserError
@@ -120,6 +121,8 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
             feature_spec=_feature_spec(job),
         )
     _remove_strays(job.output, manifest)
+    if rows.statistics:
+        rows.statistics.finish().write(job.output)
     manifest.write(job.output)
     journal.remove()
     return Prepared(manifest, job.output, rows.rejected)
@@ -169,5 +172,6 @@ def _remove_strays(output: Path, manifest: Manifest) -> None:
         for path in (output / split).glob("part-*"):
             if path.relative_to(output).as_posix() not in kept or path.suffix == TEMPORARY:
                 path.unlink()
+    (output / STATISTICS).unlink(missing_ok=True)
     if not manifest.rejected_rows:
         (output / REJECTED).unlink(missing_ok=True)
