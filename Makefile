@@ -35,8 +35,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(MODULES)
-	$(BIN)/mypy --explicit-package-bases tests
-	$(BIN)/mypy benchmarks
+	$(BIN)/mypy tests benchmarks
 	$(BIN)/lint-imports
 
 clean:

@@ -35,6 +35,7 @@ def command(
     max_bad_fraction: Annotated[
         float, typer.Option(min=0, max=1, help="Publish despite such a share of bad rows.")
     ] = 0.0,
+    statistics: Annotated[bool, typer.Option(help="Write statistics of the values.")] = True,
     part: Annotated[
         str | None,
         typer.Option(metavar="K/N", help="Read part K of N only, for --merge to put together."),
@@ -73,6 +74,7 @@ def command(
         max_bad_rows=max_bad_rows,
         max_bad_fraction=max_bad_fraction,
         overwrite=overwrite,
+        statistics=statistics,
     )
     start = perf_counter()
     with stages() as progress:

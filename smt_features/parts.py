@@ -12,10 +12,13 @@ import re
 import shutil
 import socket
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from smt_features.files import published
@@ -97,7 +100,7 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
             rejected_rows=rows.rejected.rows,
             runs={split: len(store.spill_all()) for split, store in rows.stores.items()},
         )
-        rows.rejected.write(work)
+        rows.rejected.publish(work)
         with published(work / _RECORD) as path:
             path.write_text(record.model_dump_json(indent=1), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
@@ -131,7 +134,7 @@ def _gather(job: PrepareJob, sources: list[Source], parts: int) -> Rows:
     identity = _identity(job, sources, parts)
     runs: dict[str, list[Path]] = {split: [] for split in job.schema.splits}
     read: Counter[str] = Counter()
-    rejected = Rejected(0, [])
+    rejected = Rejected(job.output / FOLDER)
     for part in range(1, parts + 1):
         folder = _folder(job, part, parts)
         record = _read_record(folder)
@@ -147,17 +150,29 @@ def _gather(job: PrepareJob, sources: list[Source], parts: int) -> Rows:
                 folder / split / f"run-{number:05}.arrow"
                 for number in range(record.runs.get(split, 0))
             ]
-        before = pl.DataFrame(
-            {"file": list(record.rows), "before": [read[name] for name in record.rows]},
-            schema={"file": pl.String, "before": pl.Int64},
-        )
-        violations = pl.read_parquet(folder / REJECTED)
-        moved = violations.join(before, on="file", how="left", maintain_order="left")
-        moved = moved.with_columns(pl.col("line") + pl.col("before")).drop("before")
-        rejected.add(moved, record.rejected_rows)
+        if record.rejected_rows:
+            _add_rejected(rejected, folder / REJECTED, record, read)
         read.update(record.rows)
     stores = {split: RowStore.of_runs(paths) for split, paths in runs.items()}
-    return Rows(stores, rejected, read)
+    return Rows(stores, rejected, None, read)
+
+
+def _add_rejected(
+    rejected: Rejected, path: Path, record: PartRecord, read: Mapping[str, int]
+) -> None:
+    """Add a part's violations; its lines count from the first that the part read."""
+    before = pl.DataFrame(
+        {"file": list(record.rows), "before": [read.get(name, 0) for name in record.rows]},
+        schema={"file": pl.String, "before": pl.Int64},
+    )
+    rows = record.rejected_rows
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            violations = pl.DataFrame(pa.Table.from_batches([batch]))
+            moved = violations.join(before, on="file", how="left", maintain_order="left")
+            moved = moved.with_columns(pl.col("line") + pl.col("before")).drop("before")
+            rejected.add(moved, rows)
+            rows = 0
 
 
 def _folder(job: PrepareJob, part: int, parts: int) -> Path:

@@ -15,6 +15,7 @@ from smt_features.rejected import SCHEMA
 from smt_features.rowblock import RowBlock
 from smt_features.shuffle import KEY, row_keys
 from smt_features.sources import Source
+from smt_features.statistics_tally import Tally, tally
 from smt_features.units import Unit
 from smt_features.validation import bad_rows, violations
 from smt_schemas import DatasetSchema
@@ -34,8 +35,8 @@ class Encoded:
         Rows rejected.
     violations
         Why, with the columns of ``rejected.SCHEMA``; lines count from 0 at the block's first.
-    cells
-        The good rows' cells.
+    tally
+        Counts of the good rows' values, when they were asked for.
     frame
         The good rows, encoded, with their sort key.
     position
@@ -46,18 +47,27 @@ class Encoded:
     rows: int
     rejected: int
     violations: pl.DataFrame
-    cells: pl.DataFrame
+    tally: Tally | None
     frame: pl.DataFrame
     position: int
 
 
 def encode_units(
-    units: Iterable[Unit], schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
+    units: Iterable[Unit],
+    schema: DatasetSchema,
+    *,
+    seed: int,
+    keys: bool,
+    shuffle: bool,
+    count: bool,
 ) -> Iterator[Encoded]:
-    """Yield the blocks of all units, in order, validated and encoded on all cores."""
+    """Yield the blocks of all units, in order, validated and encoded on all cores.
+
+    ``count`` asks for a tally of each block's values.
+    """
 
     def work(read: Callable[[], RowBlock]) -> Encoded:
-        return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle)
+        return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle, count=count)
 
     return ordered_map(work, (read for unit in units for read in _reads(unit, schema)))
 
@@ -79,7 +89,7 @@ def _reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]
 
 
 def _encode(
-    block: RowBlock, schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
+    block: RowBlock, schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool, count: bool
 ) -> Encoded:
     sort_keys = row_keys(
         seed=seed,
@@ -102,7 +112,7 @@ def _encode(
         rows=block.cells.height,
         rejected=block.cells.height - cells.height,
         violations=found,
-        cells=cells,
+        tally=tally(cells, schema) if count else None,
         frame=encode(cells, schema, seed=seed, keys=keys).with_columns(keys_of_rows),
         position=block.position,
     )

@@ -18,6 +18,7 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
 from smt_features.sources import find_sources
+from smt_features.statistics import NAME as STATISTICS
 from smt_features.units import divide
 from smt_features.verify import shards_of
 from smt_schemas import UserError
@@ -98,7 +99,7 @@ def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:
             f"{', '.join(changed)}. Replace it with --overwrite, or choose another --output."
         )
         raise UserError(msg)
-    return Prepared(recorded, job.output, Rejected(0, []), was_current=True)
+    return Prepared(recorded, job.output, Rejected(job.output), was_current=True)
 
 
 def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progress) -> Prepared:
@@ -106,8 +107,7 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
     records = digests.records(rows.read)
     _require_good(job, rows)
     (job.output / MANIFEST).unlink(missing_ok=True)
-    if rows.rejected.rows:
-        rows.rejected.write(job.output)
+    rows.rejected.publish(job.output)
     identity = run_identity(job.schema, job.options, job.seed, records)
     with Journal(job.output, identity) as journal:
         manifest = Manifest(
@@ -121,6 +121,8 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
             feature_spec=_feature_spec(job),
         )
     _remove_strays(job.output, manifest)
+    if rows.statistics:
+        rows.statistics.finish().write(job.output)
     manifest.write(job.output)
     journal.remove()
     return Prepared(manifest, job.output, rows.rejected)
@@ -131,7 +133,7 @@ def _require_good(job: PrepareJob, rows: Rows) -> None:
     allowed = max(job.max_bad_rows, int(job.max_bad_fraction * rows.total))
     if rejected.rows <= allowed and rejected.rows < rows.total:
         return
-    path = rejected.write(job.output)
+    path = rejected.publish(job.output)
     msg = (
         f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
         f"{rejected.summary(job.schema)}\n"
@@ -170,5 +172,6 @@ def _remove_strays(output: Path, manifest: Manifest) -> None:
         for path in (output / split).glob("part-*"):
             if path.relative_to(output).as_posix() not in kept or path.suffix == TEMPORARY:
                 path.unlink()
+    (output / STATISTICS).unlink(missing_ok=True)
     if not manifest.rejected_rows:
         (output / REJECTED).unlink(missing_ok=True)

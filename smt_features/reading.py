@@ -11,6 +11,7 @@ from smt_features.manifest import PrepareOptions
 from smt_features.pipeline import Encoded, encode_units
 from smt_features.rejected import Rejected
 from smt_features.shuffle import RowStore
+from smt_features.statistics_builder import StatisticsBuilder
 from smt_features.units import Unit
 from smt_schemas import DatasetSchema
 
@@ -38,6 +39,8 @@ class PrepareJob:
         Publish when no more rows than the larger of the two are rejected.
     overwrite
         Replace a dataset that was made from other sources or options.
+    statistics
+        Also count values, for ``statistics.json``.
     """
 
     directory: Path
@@ -48,6 +51,7 @@ class PrepareJob:
     max_bad_rows: int = 0
     max_bad_fraction: float = 0.0
     overwrite: bool = False
+    statistics: bool = True
 
 
 @dataclass
@@ -60,12 +64,15 @@ class Rows:
         The encoded rows, by split.
     rejected
         The rejected rows. Lines count from 1 at the first line of the source that was read.
+    statistics
+        The statistics of the good rows, or None when the job does not want them.
     read
         Rows read, by source name.
     """
 
     stores: dict[str, RowStore]
-    rejected: Rejected = field(default_factory=lambda: Rejected(0, []))
+    rejected: Rejected
+    statistics: StatisticsBuilder | None
     read: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -76,7 +83,9 @@ class Rows:
 
 def read_rows(job: PrepareJob, units: list[Unit], work: Path, progress: Progress) -> Rows:
     """Read, validate and encode units; rows beyond what memory should hold go to ``work``."""
-    rows = Rows({split: RowStore(work / split) for split in job.schema.splits})
+    stores = {split: RowStore(work / split) for split in job.schema.splits}
+    statistics = StatisticsBuilder(job.schema, job.seed) if job.statistics else None
+    rows = Rows(stores, Rejected(work), statistics)
     total = sum(unit.source.size for unit in units)
     finished: dict[str, int] = {}
     blocks = encode_units(
@@ -85,9 +94,12 @@ def read_rows(job: PrepareJob, units: list[Unit], work: Path, progress: Progress
         seed=job.seed,
         keys=job.options.keys,
         shuffle=job.options.shuffle,
+        count=job.statistics,
     )
     for block in blocks:
         rows.stores[block.source.split].add(block.frame)
+        if rows.statistics and block.tally:
+            rows.statistics.add_tally(block.source.split, block.tally)
         rows.rejected.add(_numbered(block, rows, job.schema), block.rejected)
         rows.read[block.source.name] += block.rows
         finished[block.source.name] = block.position

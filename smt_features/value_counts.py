@@ -1,0 +1,108 @@
+"""Exact counts of texts, quick where the texts are ids: small non-negative integers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from smt_features.lists import Int64s
+
+VALUE, COUNT = "value", "count"
+MAX_ID = 1 << 22
+"""Ids below are counted in an array, of 32 MB at most; everything else by its text."""
+
+MERGE_ROWS = 1 << 16
+_POWERS = 10 ** np.arange(1, 8)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Texts of some rows, with weights that add up to their number.
+
+    Attributes
+    ----------
+    ids, weights
+        Small integers, possibly repeated, and how often each stands there; int64.
+    texts
+        All other texts: ``value`` (String) and ``count`` (int64).
+    """
+
+    ids: Int64s
+    weights: Int64s
+    texts: pl.DataFrame
+
+
+def as_ids(texts: pl.Series) -> Int64s:
+    """Return the texts as integers, -1 where a text is not an integer in ``[0, MAX_ID)``.
+
+    Only the decimal form without signs, blanks and leading zeros counts, so that each id has
+    one text.
+    """
+    values = texts.cast(pl.Int32, strict=False).fill_null(-1).to_numpy().astype(np.int64)
+    digits = np.searchsorted(_POWERS, values, side="right") + 1
+    is_id = (values >= 0) & (values < MAX_ID) & (digits == texts.str.len_bytes().to_numpy())
+    return np.where(is_id, values, -1)
+
+
+def count_texts(texts: pl.Series) -> Counted:
+    """Count the texts of some rows."""
+    if texts.head(1000).n_unique() < 100:
+        # Few values: grouping is quicker than parsing.
+        return Counted(np.empty(0, np.int64), np.empty(0, np.int64), _grouped(texts))
+    return count_weighted(texts, as_ids(texts), np.ones(len(texts), np.int64))
+
+
+def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
+    """Count texts that stand for several rows each; ``ids`` is what `as_ids` gave."""
+    is_id = ids >= 0
+    if is_id.all():
+        return Counted(ids, weights, _grouped(texts.clear()))
+    others = pl.DataFrame({VALUE: texts, COUNT: weights}).filter(~pl.Series(is_id))
+    grouped = others.group_by(VALUE).agg(pl.col(COUNT).sum())
+    return Counted(ids[is_id], weights[is_id], grouped)
+
+
+class ValueCounts:
+    """Exact counts of the texts of a column.
+
+    Memory: 8 bytes for each integer up to the largest id below 2^22; about 40 bytes for each
+    other distinct text, and the text itself on top where it has more than 12 bytes, up to
+    three times that while counts are merged.
+    """
+
+    def __init__(self) -> None:
+        self._ids = np.zeros(0, np.int64)
+        self._texts = pl.DataFrame(schema={VALUE: pl.String, COUNT: pl.Int64})
+        self._pending: list[pl.DataFrame] = []
+        self._pending_rows = 0
+
+    def add(self, counted: Counted) -> None:
+        """Add counts; those of texts are merged when as many wait as are merged already."""
+        if len(counted.ids):
+            largest = int(counted.ids.max())
+            if largest >= len(self._ids):
+                self._ids = np.concatenate([self._ids, np.zeros(largest + 1, np.int64)])
+            np.add.at(self._ids, counted.ids, counted.weights)
+        if counted.texts.height:
+            self._pending.append(counted.texts)
+            self._pending_rows += counted.texts.height
+            if self._pending_rows >= max(self._texts.height, MERGE_ROWS):
+                self._merge()
+
+    def frame(self) -> pl.DataFrame:
+        """Return ``value`` and ``count``, each value once, in no particular order."""
+        self._merge()
+        ids = np.flatnonzero(self._ids)
+        numbers = pl.DataFrame({VALUE: pl.Series(ids).cast(pl.String), COUNT: self._ids[ids]})
+        return pl.concat([numbers, self._texts])
+
+    def _merge(self) -> None:
+        if self._pending:
+            parts = pl.concat([self._texts, *self._pending])
+            self._texts = parts.group_by(VALUE).agg(pl.col(COUNT).sum())
+            self._pending, self._pending_rows = [], 0
+
+
+def _grouped(texts: pl.Series) -> pl.DataFrame:
+    counted = texts.alias(VALUE).value_counts(name=COUNT)
+    return counted.with_columns(pl.col(COUNT).cast(pl.Int64))
