@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from smt_features.lists import Int64s, distinct_lists, find_runs
+from smt_features.lists import Int64s, Runs, distinct_lists, find_runs
 from smt_features.value_counts import Counted, as_ids, count_texts, count_weighted
 from smt_schemas import Column, DatasetSchema
 
@@ -70,16 +70,16 @@ def _tally_lists(cells: pl.Series, column: Column) -> tuple[Counted, ListTally]:
     by_length = np.zeros(int(lengths.max(initial=0)) + 1, np.int64)
     np.add.at(by_length, lengths, rows)
     ids = as_ids(runs.entries)
-    distinct = int(rows @ runs.lengths) - _repeats(runs.entries, ids, owner, rows)
+    distinct = int(rows @ runs.lengths) - _repeats(runs, ids, owner, rows)
     counted = count_weighted(runs.entries, ids, rows[owner] * runs.counts)
     return counted, ListTally(by_length, distinct)
 
 
-def _repeats(entries: pl.Series, ids: Int64s, owner: Int64s, rows: Int64s) -> int:
+def _repeats(runs: Runs, ids: Int64s, owner: Int64s, rows: Int64s) -> int:
     """Return how many runs repeat an earlier run of their list, each times the list's rows."""
     # Neighbouring runs differ, so a list needs three runs for one to come back.
-    long = np.bincount(owner, minlength=len(rows))[owner] > 2
+    long = runs.lengths[owner] > 2
     if (ids < 0).any():
-        ids = entries.rank("dense").to_numpy().astype(np.int64)
+        ids = runs.entries.rank("dense").to_numpy().astype(np.int64)
     pairs = pl.Series((owner[long] << 32) | ids[long])
     return int(rows[owner[long]].sum() - rows[pairs.unique().to_numpy() >> 32].sum())
