@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from smt_cli import prepare, synth, verify
+from smt_cli import deeprec, evaluate, prepare, synth, train, verify
 
 app = typer.Typer(
     name="smt",
@@ -18,6 +18,8 @@ app = typer.Typer(
 app.command("prepare")(prepare.command)
 app.command("synth")(synth.command)
 app.command("verify")(verify.command)
+app.command("train")(train.command)
+app.command("evaluate")(evaluate.command)
 
 
 def run() -> NoReturn:
@@ -27,6 +29,10 @@ def run() -> NoReturn:
     """
     debug = "--debug" in sys.argv or os.environ.get("SMT_DEBUG") == "1"
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    if debug:
+        os.environ["SMT_DEBUG"] = "1"
+    if arguments[:1] == ["train"]:
+        arguments = deeprec.rewrite(arguments)
     try:
         app(arguments, prog_name="smt")
     except Exception as error:

@@ -35,6 +35,14 @@ def command(
     max_bad_fraction: Annotated[
         float, typer.Option(min=0, max=1, help="Publish despite such a share of bad rows.")
     ] = 0.0,
+    statistics: Annotated[bool, typer.Option(help="Write statistics of the values.")] = True,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Read part K of N only, for --merge to put together."),
+    ] = None,
+    merge: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Write the dataset from N parts.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset made differently.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -42,11 +50,15 @@ def command(
     from time import perf_counter
 
     from smt_cli.progress import stages
-    from smt_cli.report import prepared_as_json, print_json, print_prepared
+    from smt_cli.report import prepared_as_json, print_json, print_part, print_prepared
     from smt_features.manifest import PrepareOptions
-    from smt_features.prepare import PrepareJob, prepare
-    from smt_schemas import DatasetSchema, taobao
+    from smt_features.parts import merge_parts, parse_part, prepare_part
+    from smt_features.prepare import prepare
+    from smt_features.reading import PrepareJob
+    from smt_schemas import DatasetSchema, UsageError, taobao
 
+    if part is not None and merge is not None:
+        raise UsageError("--part makes a part and --merge joins them; give one of the two.")
     job = PrepareJob(
         directory,
         output or directory / "shards",
@@ -62,11 +74,20 @@ def command(
         max_bad_rows=max_bad_rows,
         max_bad_fraction=max_bad_fraction,
         overwrite=overwrite,
+        statistics=statistics,
     )
     start = perf_counter()
     with stages() as progress:
-        result = prepare(job, progress)
-    if json:
+        if part is not None:
+            number, parts = parse_part(part)
+            record = prepare_part(job, number, parts, progress)
+        elif merge is not None:
+            result = merge_parts(job, merge, progress)
+        else:
+            result = prepare(job, progress)
+    if part is not None:
+        print_part(record, part, as_json=json)
+    elif json:
         print_json(prepared_as_json(result))
     else:
         print_prepared(result, perf_counter() - start)

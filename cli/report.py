@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from smt_features.parts import PartRecord
     from smt_features.prepare import Prepared
     from smt_features.synth import SynthSplit
 
@@ -49,6 +50,15 @@ def prepared_as_json(result: "Prepared") -> dict[str, Any]:
     }
 
 
+def print_part(record: "PartRecord", part: str, *, as_json: bool) -> None:
+    """Print what `smt prepare --part` did."""
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+        return
+    read = sum(record.rows.values())
+    typer.echo(f"Part {part}: {read:,} rows read, {record.rejected_rows:,} rejected")
+
+
 def print_prepared(result: "Prepared", seconds: float) -> None:
     """Print what `smt prepare` did."""
     manifest = result.manifest
@@ -69,9 +79,8 @@ def print_prepared(result: "Prepared", seconds: float) -> None:
         f"{manifest.rejected_rows:,} rejected"
     )
     if result.rejected.rows:
-        typer.echo(
-            f"{result.rejected.summary()}\nAll of them: {result.directory / 'rejected.parquet'}"
-        )
+        typer.echo(result.rejected.summary(manifest.dataset_schema))
+        typer.echo(f"All of them: {result.directory / 'rejected.parquet'}")
     if not result.was_current:
         rate = result.rows_read / seconds
         typer.echo(f"Dataset: {result.directory} in {seconds:.1f} s ({rate:,.0f} rows/s)")

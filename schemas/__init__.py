@@ -3,7 +3,7 @@
 from smt_schemas.column import Column
 from smt_schemas.dataset import CsvFormat, DatasetSchema, describe, taobao
 from smt_schemas.errors import UsageError, UserError
-from smt_schemas.row import INTEGER, Rule, Violation, explain, row_model, value_range
+from smt_schemas.row import INTEGER, Rule, Violation, explain, explain_cell, row_model, value_range
 
 __all__ = [
     "INTEGER",
@@ -16,6 +16,7 @@ __all__ = [
     "Violation",
     "describe",
     "explain",
+    "explain_cell",
     "row_model",
     "taobao",
     "value_range",

@@ -54,6 +54,15 @@ def explain(model: type[BaseModel], cells: Mapping[str, str]) -> list[Violation]
     return []
 
 
+def explain_cell(column: Column, text: str) -> str:
+    """Return what is wrong with one cell's text; nothing when it is good."""
+    try:
+        _reader(column)(text)
+    except PydanticCustomError as error:
+        return error.message()
+    return ""
+
+
 def _python_type(column: Column) -> Any:
     if column.is_list:
         return list[str]

@@ -1,7 +1,8 @@
 """Reads a text source as blocks of whole lines, so that memory stays bounded.
 
-Blocks are cut at fixed places of the decompressed text. They, and so everything derived from
-a block's number, are the same for a plain and for a compressed file, and on every machine.
+Block ``i`` ends with the last line end of the ``i``-th piece of ``BLOCK_BYTES`` of the decompressed
+text. Blocks, and so everything derived from a block's number, are the same for a plain and for a
+compressed file, and in a part of a file that is read alone.
 """
 
 import codecs
@@ -44,13 +45,17 @@ class Block:
     position: int
 
 
-def read_blocks(source: Source, *, header: bytes | None = None) -> Iterator[Block]:
+def read_blocks(
+    source: Source, *, first: int = 0, end: int | None = None, header: bytes | None = None
+) -> Iterator[Block]:
     """Yield a text source in blocks.
 
     Parameters
     ----------
     source
         A source of kind ``csv``, ``gzip`` or ``zstd``.
+    first, end
+        The blocks to yield; a compressed source is always read from its beginning.
     header
         The header line that must come first, or None when the file has none.
 
@@ -60,25 +65,29 @@ def read_blocks(source: Source, *, header: bytes | None = None) -> Iterator[Bloc
         When the file cannot be read or decompressed, is empty, has another header, or has a
         line longer than ``MAX_LINE_BYTES``.
     """
-    blocks = 0
-    for ordinal, (data, position) in enumerate(_whole_lines(source)):
-        if ordinal == 0:
+    is_first, is_empty = first == 0, first == 0
+    for ordinal, data, position in _whole_lines(source, first, end):
+        if is_first:
+            is_first = False
             data = data.removeprefix(codecs.BOM_UTF8)
             if header is not None:
                 data = _without_header(data, header, source)
         if data:
             yield Block(source, ordinal, data, position)
-            blocks += 1
-    if not blocks:
+            is_empty = False
+    if is_empty:
         msg = f"{source.path} holds no rows. Remove it, or put the log there."
         raise UserError(msg)
 
 
-def _whole_lines(source: Source) -> Iterator[tuple[bytes, int]]:
+def _whole_lines(source: Source, first: int, end: int | None) -> Iterator[tuple[int, bytes, int]]:
+    """Yield the number of each piece, the lines that end in it, and the bytes read so far."""
     with _open(source) as (file, raw):
-        rest = b""
-        while chunk := _read(file, source):
+        rest = _line_begun_before(first, raw, source) if first else b""
+        number = first
+        while (end is None or number < end) and (chunk := _read(file, source)):
             cut = chunk.rfind(b"\n") + 1
+            number += 1
             if not cut:
                 rest += chunk
                 if len(rest) > MAX_LINE_BYTES:
@@ -88,10 +97,24 @@ def _whole_lines(source: Source) -> Iterator[tuple[bytes, int]]:
                     )
                     raise UserError(msg)
                 continue
-            yield rest + chunk[:cut], raw.tell()
+            yield number - 1, rest + chunk[:cut], raw.tell()
             rest = chunk[cut:]
-        if rest:
-            yield rest + b"\n", raw.tell()
+        if rest and end is None:
+            yield number, rest + b"\n", raw.tell()
+
+
+def _line_begun_before(first: int, file: io.FileIO, source: Source) -> bytes:
+    """Return the beginning of the line that piece ``first`` goes on with, and seek there."""
+    begun = b""
+    for piece in range(first - 1, -1, -1):
+        file.seek(piece * BLOCK_BYTES)
+        chunk = _read(file, source)[:BLOCK_BYTES]
+        cut = chunk.rfind(b"\n") + 1
+        begun = chunk[cut:] + begun
+        if cut or len(begun) > MAX_LINE_BYTES:
+            break
+    file.seek(first * BLOCK_BYTES)
+    return begun
 
 
 def _read(file: "io.FileIO | pa.NativeFile", source: Source) -> bytes:

@@ -13,6 +13,24 @@ TEMPORARY = ".tmp"
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Make the folder of a file that is to be written, and yield its path.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield path
+    except OSError as error:
+        why = error.strerror or error
+        msg = f"Cannot write {path}: {why}. Free some space or choose another folder."
+        raise UserError(msg) from error
+
+
+@contextmanager
 def published(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success flush it to disk and rename it.
 
@@ -22,20 +40,14 @@ def published(path: Path) -> Iterator[Path]:
         When the folder cannot be written or the disk is full; nothing is published then.
     """
     temporary = path.with_name(path.name + TEMPORARY)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        why = error.strerror or error
-        msg = f"Cannot write {path}: {why}. Free some space or choose another folder."
-        raise UserError(msg) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with writing(path):
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

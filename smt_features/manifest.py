@@ -34,6 +34,9 @@ def _is_below(name: str) -> str:
     return name
 
 
+Format = Literal["parquet", "tfrecord"]
+"""How a shard is stored."""
+
 Inside = Annotated[str, AfterValidator(_is_below)]
 """A file name that cannot lead out of the dataset's folder."""
 
@@ -70,7 +73,7 @@ class SplitRecord(Model):
 
     rows: NonNegativeInt
     label_counts: dict[str, NonNegativeInt]
-    shards: dict[Literal["parquet", "tfrecord"], list[Shard]]
+    shards: dict[Format, list[Shard]]
 
 
 class Hash(Model):
@@ -110,7 +113,7 @@ class PrepareOptions(Model):
     tfrecord_compression: Literal["gzip", "none"] = "gzip"
 
     @property
-    def formats(self) -> list[Literal["parquet", "tfrecord"]]:
+    def formats(self) -> list[Format]:
         """The formats to write."""
         return ["parquet", "tfrecord"] if self.format == "both" else [self.format]
 

@@ -1,8 +1,7 @@
 """Source to encoded rows: reads, validates and encodes block by block."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import polars as pl
@@ -16,6 +15,8 @@ from smt_features.rejected import SCHEMA
 from smt_features.rowblock import RowBlock
 from smt_features.shuffle import KEY, row_keys
 from smt_features.sources import Source
+from smt_features.statistics_tally import Tally, tally
+from smt_features.units import Unit
 from smt_features.validation import bad_rows, violations
 from smt_schemas import DatasetSchema
 
@@ -33,9 +34,9 @@ class Encoded:
     rejected
         Rows rejected.
     violations
-        Why, with the columns of ``rejected.SCHEMA``; lines count from the block's first.
-    cells
-        The good rows' cells.
+        Why, with the columns of ``rejected.SCHEMA``; lines count from 0 at the block's first.
+    tally
+        Counts of the good rows' values, when they were asked for.
     frame
         The good rows, encoded, with their sort key.
     position
@@ -46,46 +47,49 @@ class Encoded:
     rows: int
     rejected: int
     violations: pl.DataFrame
-    cells: pl.DataFrame
+    tally: Tally | None
     frame: pl.DataFrame
     position: int
 
 
-def encode_sources(
-    sources: Iterable[Source], schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
+def encode_units(
+    units: Iterable[Unit],
+    schema: DatasetSchema,
+    *,
+    seed: int,
+    keys: bool,
+    shuffle: bool,
+    count: bool,
 ) -> Iterator[Encoded]:
-    """Yield the blocks of all sources, in order, validated and encoded on all cores."""
+    """Yield the blocks of all units, in order, validated and encoded on all cores.
+
+    ``count`` asks for a tally of each block's values.
+    """
 
     def work(read: Callable[[], RowBlock]) -> Encoded:
-        return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle)
+        return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle, count=count)
 
-    reads = (read for source in sources for read in _reads(source, schema))
-    before: Counter[Source] = Counter()
-    for block in ordered_map(work, reads):
-        # A block does not know how many lines came before it; their order tells.
-        first = before[block.source] + 1 + schema.csv.header * (block.source.kind != "parquet")
-        before[block.source] += block.rows
-        yield replace(block, violations=block.violations.with_columns(pl.col("line") + first))
+    return ordered_map(work, (read for unit in units for read in _reads(unit, schema)))
 
 
 def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
     """Yield the rows of a source as cells, unvalidated."""
-    return (read() for read in _reads(source, schema))
+    return (read() for read in _reads(Unit(source), schema))
 
 
-def _reads(source: Source, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
-    if source.kind == "parquet":
-        for table in read_tables(source, schema):
+def _reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
+    if unit.source.kind == "parquet":
+        for table in read_tables(unit.source, schema):
             yield partial(to_rows, table, schema)
         return
     names = [column.name for column in schema.columns]
     header = schema.csv.separator.join(names).encode() if schema.csv.header else None
-    for block in read_blocks(source, header=header):
+    for block in read_blocks(unit.source, first=unit.first, end=unit.end, header=header):
         yield partial(parse, block, names, schema.csv)
 
 
 def _encode(
-    block: RowBlock, schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool
+    block: RowBlock, schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool, count: bool
 ) -> Encoded:
     sort_keys = row_keys(
         seed=seed,
@@ -108,7 +112,7 @@ def _encode(
         rows=block.cells.height,
         rejected=block.cells.height - cells.height,
         violations=found,
-        cells=cells,
+        tally=tally(cells, schema) if count else None,
         frame=encode(cells, schema, seed=seed, keys=keys).with_columns(keys_of_rows),
         position=block.position,
     )
@@ -123,6 +127,7 @@ def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.Da
     in_cells = violations(block.cells[positions], schema)
     in_cells = in_cells.with_columns(positions.gather(in_cells["row"]).alias("row"))
     in_cells = in_cells.join(whole, on="row", how="anti", maintain_order="left")
+    separator = schema.csv.separator
     raw = pl.DataFrame(
         {"row": positions, "raw": block.raw(positions.to_list())},
         schema={"row": pl.UInt32, "raw": pl.String},
@@ -136,7 +141,9 @@ def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.Da
             line=pl.col("row").cast(pl.Int64),
             column="column",
             rule="rule",
-            value="value",
+            value=pl.when(pl.col("rule") == "fields")
+            .then((pl.col("raw").str.count_matches(separator, literal=True) + 1).cast(pl.String))
+            .otherwise("value"),
             raw="raw",
         )
     )

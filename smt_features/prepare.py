@@ -1,10 +1,8 @@
 """Raw logs to a published dataset: the whole of ``smt prepare``."""
 
 import shutil
-from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from smt_features.example_blocks import feature_spec
@@ -14,53 +12,19 @@ from smt_features.journal import Journal
 from smt_features.layout import layout
 from smt_features.lock import locked
 from smt_features.manifest import NAME as MANIFEST
-from smt_features.manifest import FeatureSpec, Hash, Manifest, PrepareOptions, SplitRecord
-from smt_features.pipeline import encode_sources
+from smt_features.manifest import FeatureSpec, Hash, Manifest, SplitRecord
+from smt_features.reading import PrepareJob, Progress, Rows, read_rows
 from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
-from smt_features.shuffle import RowStore
-from smt_features.sources import Source, find_sources
+from smt_features.sources import find_sources
+from smt_features.statistics import NAME as STATISTICS
+from smt_features.units import divide
 from smt_features.verify import shards_of
-from smt_schemas import DatasetSchema, UserError
+from smt_schemas import UserError
 
 WORK = ".work"
 """Folder below the output that holds spilled rows while `prepare` runs."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with the stage (``read``: bytes, ``write``: rows), what is done and the total."""
-
-
-@dataclass(frozen=True)
-class PrepareJob:
-    """What to prepare.
-
-    Attributes
-    ----------
-    directory
-        Folder of the raw files.
-    output
-        Folder of the dataset.
-    schema
-        What the log looks like.
-    options
-        What the shards hold and how.
-    seed
-        Seed of the hash and of the shuffle.
-    max_bad_rows, max_bad_fraction
-        Publish when no more rows than the larger of the two are rejected.
-    overwrite
-        Replace a dataset that was made from other sources or options.
-    """
-
-    directory: Path
-    output: Path
-    schema: DatasetSchema
-    options: PrepareOptions = field(default_factory=PrepareOptions)
-    seed: int = 0
-    max_bad_rows: int = 0
-    max_bad_fraction: float = 0.0
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,19 +55,6 @@ class Prepared:
         return published + self.manifest.rejected_rows
 
 
-@dataclass
-class _Rows:
-    """The rows of a run as they are read."""
-
-    stores: dict[str, RowStore]
-    rejected: Rejected = field(default_factory=lambda: Rejected(0, []))
-    read: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def total(self) -> int:
-        return sum(self.read.values())
-
-
 def prepare(job: PrepareJob, progress: Progress = lambda _stage, _done, _total: None) -> Prepared:
     """Validate, encode, shuffle and write the raw logs of a folder.
 
@@ -120,16 +71,26 @@ def prepare(job: PrepareJob, progress: Progress = lambda _stage, _done, _total: 
     sources = find_sources(job.directory, job.schema)
     with locked(job.output), ThreadPoolExecutor(1) as executor:
         digests = SourceDigests(sources, executor)
-        if (job.output / MANIFEST).exists() and not job.overwrite:
-            return _require_current(job, digests)
+        if current := find_current(job, digests):
+            return current
         shutil.rmtree(job.output / WORK, ignore_errors=True)
         try:
-            return _prepare(job, sources, digests, progress)
+            rows = read_rows(job, divide(sources, 1)[0], job.output / WORK, progress)
+            return publish(job, rows, digests, progress)
         finally:
             shutil.rmtree(job.output / WORK, ignore_errors=True)
 
 
-def _require_current(job: PrepareJob, digests: SourceDigests) -> Prepared:
+def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:
+    """Return the dataset when the output holds it already, None when it may be written.
+
+    Raises
+    ------
+    UserError
+        When the output holds another dataset and the job does not say to replace it.
+    """
+    if job.overwrite or not (job.output / MANIFEST).exists():
+        return None
     recorded = Manifest.read(job.output)
     changed = differences(recorded, job.schema, job.options, job.seed, digests.records({}))
     if changed:
@@ -138,18 +99,15 @@ def _require_current(job: PrepareJob, digests: SourceDigests) -> Prepared:
             f"{', '.join(changed)}. Replace it with --overwrite, or choose another --output."
         )
         raise UserError(msg)
-    return Prepared(recorded, job.output, Rejected(0, []), was_current=True)
+    return Prepared(recorded, job.output, Rejected(job.output), was_current=True)
 
 
-def _prepare(
-    job: PrepareJob, sources: list[Source], digests: SourceDigests, progress: Progress
-) -> Prepared:
-    rows = _read(job, sources, progress)
+def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progress) -> Prepared:
+    """Write the shards of the rows that were read, then the manifest."""
     records = digests.records(rows.read)
     _require_good(job, rows)
     (job.output / MANIFEST).unlink(missing_ok=True)
-    if rows.rejected.rows:
-        rows.rejected.write(job.output)
+    rows.rejected.publish(job.output)
     identity = run_identity(job.schema, job.options, job.seed, records)
     with Journal(job.output, identity) as journal:
         manifest = Manifest(
@@ -163,38 +121,22 @@ def _prepare(
             feature_spec=_feature_spec(job),
         )
     _remove_strays(job.output, manifest)
+    if rows.statistics:
+        rows.statistics.finish().write(job.output)
     manifest.write(job.output)
     journal.remove()
     return Prepared(manifest, job.output, rows.rejected)
 
 
-def _read(job: PrepareJob, sources: list[Source], progress: Progress) -> _Rows:
-    work = job.output / WORK
-    rows = _Rows({split: RowStore(work / split) for split in job.schema.splits})
-    total = sum(source.size for source in sources)
-    finished: dict[str, int] = {}
-    options = job.options
-    blocks = encode_sources(
-        sources, job.schema, seed=job.seed, keys=options.keys, shuffle=options.shuffle
-    )
-    for block in blocks:
-        rows.stores[block.source.split].add(block.frame)
-        rows.rejected.add(block.violations, block.rejected)
-        rows.read[block.source.name] += block.rows
-        finished[block.source.name] = block.position
-        progress("read", sum(finished.values()), total)
-    return rows
-
-
-def _require_good(job: PrepareJob, rows: _Rows) -> None:
+def _require_good(job: PrepareJob, rows: Rows) -> None:
     rejected = rows.rejected
     allowed = max(job.max_bad_rows, int(job.max_bad_fraction * rows.total))
     if rejected.rows <= allowed and rejected.rows < rows.total:
         return
-    path = rejected.write(job.output)
+    path = rejected.publish(job.output)
     msg = (
         f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
-        f"{rejected.summary()}\n"
+        f"{rejected.summary(job.schema)}\n"
         f"All of them are in {path}. Correct the files, or publish the good rows with "
         "--max-bad-rows N or --max-bad-fraction F."
     )
@@ -202,7 +144,7 @@ def _require_good(job: PrepareJob, rows: _Rows) -> None:
 
 
 def _write(
-    job: PrepareJob, rows: _Rows, journal: Journal, progress: Progress
+    job: PrepareJob, rows: Rows, journal: Journal, progress: Progress
 ) -> dict[str, SplitRecord]:
     total = sum(store.rows for store in rows.stores.values())
     written = 0
@@ -213,7 +155,7 @@ def _write(
         progress("write", written, total)
 
     writer = ShardWriter(job.output, job.schema, job.options, journal, advance)
-    return {split: writer.write(split, store) for split, store in rows.stores.items() if store.rows}
+    return writer.write(rows.stores)
 
 
 def _feature_spec(job: PrepareJob) -> dict[str, FeatureSpec] | None:
@@ -230,5 +172,6 @@ def _remove_strays(output: Path, manifest: Manifest) -> None:
         for path in (output / split).glob("part-*"):
             if path.relative_to(output).as_posix() not in kept or path.suffix == TEMPORARY:
                 path.unlink()
+    (output / STATISTICS).unlink(missing_ok=True)
     if not manifest.rejected_rows:
         (output / REJECTED).unlink(missing_ok=True)

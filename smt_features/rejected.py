@@ -1,11 +1,14 @@
 """Collects rejected rows and reports them: one row a violation."""
 
-from dataclasses import dataclass
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from smt_features.files import published
+from smt_features.files import published, writing
+from smt_schemas import DatasetSchema, explain_cell
 
 NAME = "rejected.parquet"
 _SHOWN = 5
@@ -19,7 +22,13 @@ SCHEMA = {
     "value": pl.String,
     "raw": pl.String,
 }
-"""The columns of ``rejected.parquet``; ``column`` and ``value`` are null for whole lines."""
+"""The columns of ``rejected.parquet``.
+
+When the whole line is wrong ``column`` is null, and ``value`` is the number of fields for the rule
+``fields``, otherwise null.
+"""
+
+_ARROW = pa.schema([(name, pa.int64() if name == "line" else pa.string()) for name in SCHEMA])
 
 MEANING = {
     "fields": "wrong number of fields",
@@ -34,53 +43,79 @@ MEANING = {
 """What each rule says in messages."""
 
 
-@dataclass
 class Rejected:
-    """The rejected rows of a run.
+    """The rejected rows of a run: counted, the first few kept, all written to a file.
+
+    Parameters
+    ----------
+    work
+        Folder for the file until it is published; made when a row is rejected.
 
     Attributes
     ----------
     rows
         Rejected rows; a row may have several violations.
-    frames
-        The violations, in the order of the files.
     """
 
-    rows: int
-    frames: list[pl.DataFrame]
+    def __init__(self, work: Path) -> None:
+        self._work = work
+        self._writer: pq.ParquetWriter | None = None
+        self._counts: Counter[tuple[str | None, str]] = Counter()
+        self._first = pl.DataFrame(schema=SCHEMA)
+        self.rows = 0
 
     def add(self, violations: pl.DataFrame, rows: int) -> None:
-        """Add the violations (columns of ``SCHEMA``) of some rejected rows."""
-        if rows:
-            self.rows += rows
-            self.frames.append(violations)
+        """Add the violations (columns of ``SCHEMA``) of some rejected rows.
 
-    def frame(self) -> pl.DataFrame:
-        """Return all violations."""
-        return pl.concat(self.frames) if self.frames else pl.DataFrame(schema=SCHEMA)
+        Raises
+        ------
+        UserError
+            When they cannot be written.
+        """
+        self.rows += rows
+        if violations.is_empty():
+            return
+        for column, rule, count in violations.group_by("column", "rule").len().iter_rows():
+            self._counts[column, rule] += count
+        self._first = pl.concat([self._first, violations.head(_SHOWN)]).head(_SHOWN)
+        with writing(self._work / NAME) as path:
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(path, _ARROW, compression="zstd")
+            self._writer.write_table(violations.to_arrow().cast(_ARROW))
 
-    def write(self, directory: Path) -> Path:
-        """Publish ``rejected.parquet``."""
+    def publish(self, directory: Path) -> Path | None:
+        """Move the file to a folder; return its path, or None when nothing was rejected."""
+        if self._writer is None:
+            return None
         path = directory / NAME
         with published(path) as temporary:
-            self.frame().write_parquet(temporary)
+            self._writer.close()
+            (self._work / NAME).replace(temporary)
         return path
 
-    def summary(self) -> str:
+    def summary(self, schema: DatasetSchema) -> str:
         """Return counts per rule and the first few violations with file and line."""
-        frame = self.frame()
-        counts = (
-            frame.group_by("column", "rule").len().sort("len", "column", "rule", descending=True)
-        )
+        ranked = sorted(self._counts.items(), key=lambda item: (-item[1], str(item[0])))
         lines = [
             f"  {count:>9,}  {f'{column}: ' if column else ''}{MEANING[rule]}"
-            for column, rule, count in counts.iter_rows()
+            for (column, rule), count in ranked
         ]
-        lines.append(f"First {min(_SHOWN, frame.height)}:")
-        for file, line, column, rule, value, raw in frame.head(_SHOWN).iter_rows():
-            what = f"{column}={_short(value)}" if column else _short(raw)
-            lines.append(f"  {file}:{line}: {MEANING[rule]}: {what}")
+        lines.append(f"First {self._first.height}:")
+        lines += [
+            f"  {row['file']}:{row['line']}: {_explain(row, schema)}"
+            for row in self._first.iter_rows(named=True)
+        ]
         return "\n".join(lines)
+
+
+def _explain(violation: dict[str, str], schema: DatasetSchema) -> str:
+    if violation["column"]:
+        column = next(c for c in schema.columns if c.name == violation["column"])
+        shown = _short(violation["value"])
+        return f"{column.name} {shown} {explain_cell(column, violation['value'])}"
+    if violation["rule"] == "fields":
+        return f"{violation['value']} fields instead of {len(schema.columns)}"
+    return f"{MEANING[violation['rule']]}: {_short(violation['raw'])}"
 
 
 def _short(text: str) -> str:

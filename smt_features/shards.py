@@ -1,19 +1,19 @@
-"""Writes a split's sorted rows as shards."""
+"""Writes the sorted rows of a dataset as shards."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from smt_features.cutting import Piece, cut_row_groups, cut_shards
 from smt_features.example_blocks import encode_blocks
 from smt_features.files import published, sha256
 from smt_features.journal import Journal
 from smt_features.layout import layout
-from smt_features.manifest import PrepareOptions, Shard, SplitRecord
+from smt_features.manifest import Format, PrepareOptions, Shard, SplitRecord
 from smt_features.parallel import ordered_map
 from smt_features.parquet import Encodings, choose_encodings, to_table, write_parquet
 from smt_features.shuffle import RowStore
@@ -22,6 +22,22 @@ from smt_schemas import DatasetSchema
 
 Progress = Callable[[int], None]
 """Called with the number of rows that were just written."""
+
+
+class _Task(NamedTuple):
+    """A shard to write."""
+
+    split: str
+    stem: str
+    pieces: list[Piece]
+
+
+class _Written(NamedTuple):
+    """A shard that was written, in each format."""
+
+    split: str
+    label_counts: dict[str, int]
+    shards: dict[Format, Shard]
 
 
 class ShardWriter:
@@ -52,94 +68,71 @@ class ShardWriter:
         self._schema = schema
         self._options = options
         self._progress = progress
-        # Chosen on the first row group of the dataset, then the same for all.
-        self._encodings: Encodings | None = None
+        self._columns = layout(schema, keys=options.keys)
+        self._cluster_by = schema.user_column if options.shuffle else None
+        self._encodings: Encodings = {}
 
-    def write(self, split: str, store: RowStore) -> SplitRecord:
-        """Write one split and return its record."""
-        options = self._options
-        total = -(-store.rows // options.rows_per_shard)
-        labels = {column.name: 0 for column in self._schema.labels}
+    def write(self, stores: dict[str, RowStore]) -> dict[str, SplitRecord]:
+        """Write all splits that have rows, and return their records."""
+        formats = self._options.formats
+        stores = {split: store for split, store in stores.items() if store.rows}
+        labels: dict[str, Counter[str]] = {split: Counter() for split in stores}
+        shards: dict[str, dict[Format, list[Shard]]] = {
+            split: {fmt: [] for fmt in formats} for split in stores
+        }
+        for written in ordered_map(self._write, self._tasks(stores)):
+            labels[written.split].update(written.label_counts)
+            for fmt, shard in written.shards.items():
+                shards[written.split][fmt].append(shard)
+            self._progress(shard.rows)
+        return {
+            split: SplitRecord(
+                rows=store.rows, label_counts=dict(labels[split]), shards=shards[split]
+            )
+            for split, store in stores.items()
+        }
 
-        def write_shard(numbered: tuple[int, list[pa.Table]]) -> dict[str, Shard]:
-            number, tables = numbered
-            stem = f"{split}/part-{number:05}-of-{total:05}"
-            return {fmt: self._write_shard(f"{stem}.{fmt}", tables) for fmt in options.formats}
+    def _tasks(self, stores: dict[str, RowStore]) -> Iterator[_Task]:
+        size = self._options.rows_per_shard
+        for split, store in stores.items():
+            total = -(-store.rows // size)
+            for number, pieces in enumerate(cut_shards(store, size)):
+                if not self._encodings:
+                    # Chosen on the first row group of the dataset, then the same for all.
+                    self._encodings = choose_encodings(next(self._tables(pieces)))
+                yield _Task(split, f"{split}/part-{number:05}-of-{total:05}", pieces)
 
-        def shards() -> Iterator[tuple[int, list[pa.Table]]]:
-            for number, groups in enumerate(self._shards(store)):
-                for name in labels:
-                    labels[name] += sum(int(group[name].sum()) for group in groups)
-                tables = [to_table(group) for group in groups]
-                if self._encodings is None:
-                    self._encodings = choose_encodings(tables[0])
-                yield number, tables
+    def _tables(self, pieces: list[Piece]) -> Iterator[pa.Table]:
+        size = self._options.rows_per_group
+        return (to_table(group) for group in cut_row_groups(pieces, size, self._cluster_by))
 
-        written: dict[str, list[Shard]] = {fmt: [] for fmt in options.formats}
-        for shard in ordered_map(write_shard, shards()):
-            for fmt, record in shard.items():
-                written[fmt].append(record)
-            self._progress(record.rows)
-        return SplitRecord(rows=store.rows, label_counts=labels, shards=written)  # type: ignore[arg-type]
+    def _write(self, task: _Task) -> _Written:
+        tables = list(self._tables(task.pieces))
+        counts = {
+            column.name: sum(int(pc.sum(table[column.name]).as_py()) for table in tables)
+            for column in self._schema.labels
+        }
+        shards = {
+            fmt: self._write_shard(f"{task.stem}.{fmt}", fmt, tables)
+            for fmt in self._options.formats
+        }
+        return _Written(task.split, counts, shards)
 
-    def _shards(self, store: RowStore) -> Iterator[list[pl.DataFrame]]:
-        """Cut the sorted rows into shards, and those into row groups."""
-        wanted = self._options.rows_per_shard
-        held: list[_Piece] = []
-        missing = wanted
-        for frame, order in store.sorted_slices():
-            start = 0
-            while start < len(order):
-                taken = order[start : start + missing]
-                held.append(_Piece(frame, taken))
-                start += len(taken)
-                missing -= len(taken)
-                if not missing:
-                    yield self._row_groups(held)
-                    held, missing = [], wanted
-        if held:
-            yield self._row_groups(held)
-
-    def _row_groups(self, pieces: list["_Piece"]) -> list[pl.DataFrame]:
-        """Cut a shard into row groups, each with a user's rows side by side.
-
-        A row group is a random sample of the split and readers permute it, so the order inside
-        it is free; this one makes Parquet shards a tenth smaller.
-        """
-        if len(pieces) > 1:
-            whole = pl.concat([piece.frame[piece.order] for piece in pieces], rechunk=True)
-            pieces = [_Piece(whole, np.arange(whole.height))]
-        (frame, order), size = pieces[0], self._options.rows_per_group
-        groups = [order[start : start + size] for start in range(0, len(order), size)]
-        user = self._schema.user_column
-        if user is not None and self._options.shuffle:
-            ids = frame[user].to_numpy()
-            groups = [group[np.argsort(ids[group], kind="stable")] for group in groups]
-        return [frame[group] for group in groups]
-
-    def _write_shard(self, name: str, tables: list[pa.Table]) -> Shard:
+    def _write_shard(self, name: str, fmt: Format, tables: list[pa.Table]) -> Shard:
         if finished := self._journal.finished(name):
             return finished
-        path = self._directory / name
-        with published(path) as temporary:
-            if name.endswith(".parquet"):
-                assert self._encodings is not None
+        with published(self._directory / name) as temporary:
+            if fmt == "parquet":
                 write_parquet(temporary, tables, self._encodings)
             else:
-                columns = layout(self._schema, keys=self._options.keys)
-                size_ = self._options.rows_per_example
-                records = (list(encode_blocks(table, columns, size_)) for table in tables)
+                rows = self._options.rows_per_example
+                records = (list(encode_blocks(table, self._columns, rows)) for table in tables)
                 write_records(temporary, records, self._options.tfrecord_compression)
-            digest = sha256(temporary)
-            size = temporary.stat().st_size
-        rows = sum(table.num_rows for table in tables)
-        shard = Shard(name=name, rows=rows, bytes=size, sha256=digest)
+            shard = Shard(
+                name=name,
+                rows=sum(table.num_rows for table in tables),
+                bytes=temporary.stat().st_size,
+                sha256=sha256(temporary),
+            )
         self._journal.add(shard)
         return shard
-
-
-class _Piece(NamedTuple):
-    """Some rows of a frame, in order."""
-
-    frame: pl.DataFrame
-    order: npt.NDArray[np.int64]

@@ -62,6 +62,20 @@ class RowStore:
         self._runs: list[Path] = []
         self.rows = 0
 
+    @classmethod
+    def of_runs(cls, runs: list[Path], run_rows: int = RUN_ROWS) -> "RowStore":
+        """Return a store of runs that other stores spilled, in the order of the raw files."""
+        store = cls(Path(), run_rows)
+        store._runs = runs
+        store.rows = sum(_mapped(path).num_rows for path in runs)
+        return store
+
+    def spill_all(self) -> list[Path]:
+        """Write what is held in memory, too, and return all runs."""
+        if self._frames:
+            self._spill()
+        return self._runs
+
     def add(self, frame: pl.DataFrame) -> None:
         """Take rows with their keys. The order of calls decides between equal keys."""
         self._frames.append(frame)
@@ -81,9 +95,7 @@ class RowStore:
                 frame = pl.concat(self._frames, rechunk=True)
                 yield frame.drop(KEY), _order(frame)
             return
-        if self._frames:
-            self._spill()
-        runs = [_mapped(path) for path in self._runs]
+        runs = [_mapped(path) for path in self.spill_all()]
         keys = [run.column(KEY).to_numpy() for run in runs]
         for low, high in _ranges(keys, -(-self.rows // self._run_rows)):
             parts = []

@@ -151,9 +151,8 @@ def _top(counts: pl.DataFrame, occurrences: int) -> list[TopValue]:
 
 def _hashing(counts: pl.DataFrame, column: Column, seed: int) -> HashStatistics:
     values, rows = counts.height, int(counts[COUNT].sum())
-    buckets = (
-        counts.group_by(bucket(pl.col(VALUE), column, seed).alias("bucket"))
-        .agg(values=pl.len(), rows=pl.col(COUNT).sum())
+    buckets = counts.group_by(bucket(pl.col(VALUE), column, seed).alias("bucket")).agg(
+        values=pl.len(), rows=pl.col(COUNT).sum()
     )
     shared = buckets.filter(pl.col("values") > 1)
     hashed = column.encoding == "hash"

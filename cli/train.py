@@ -1,0 +1,88 @@
+"""`smt train`: a model from shards."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    *,
+    data_location: Annotated[
+        Path, typer.Option(help="Shards folder, or the data folder that holds it.")
+    ] = Path("data"),
+    output_dir: Annotated[
+        Path, typer.Option(help="Folder under which the run directory is made.")
+    ] = Path("result"),
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            "--checkpoint-dir",
+            help="The run directory itself; default <output-dir>/model_SimpleMultiTask_<time>.",
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps to train; 0 means --epochs.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the data; 1000 when --steps is 0 too.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,
+    optimizer: Annotated[str, typer.Option(help="adagrad, adam or gradientdescent.")] = "adagrad",
+    learning_rate: Annotated[float, typer.Option(help="Learning rate.")] = 0.1,
+    initial_accumulator: Annotated[
+        float, typer.Option(help="What Adagrad's squared gradients start from.")
+    ] = 0.1,
+    l2_regularization: Annotated[
+        float, typer.Option(help="Factor of half the sum of squared tower kernels in the loss.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Decides initial values and row order.")] = 2021,
+    bf16: Annotated[bool, typer.Option("--bf16", help="BF16 arithmetic in the towers.")] = False,
+    save_steps: Annotated[
+        int, typer.Option(help="Steps between checkpoints; 0 saves at the end only.")
+    ] = 0,
+    keep_checkpoint_max: Annotated[int, typer.Option(help="Newest checkpoints to keep.")] = 1,
+    no_eval: Annotated[bool, typer.Option("--no-eval", help="Skip the test split.")] = False,
+    inter: Annotated[
+        int, typer.Option(help="Operations run side by side; 0 chooses. Same losses always.")
+    ] = 0,
+    intra: Annotated[
+        int, typer.Option(help="Threads in an operation; 0 chooses. Same losses always.")
+    ] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+) -> None:
+    """Train the multi-task model on the split "train" and evaluate it on "test".
+
+    The spelling of DeepRec's script (--batch_size, --no_eval) is understood too.
+    """
+    from smt_model import runtime
+    from smt_model.config import TrainConfig
+
+    config = TrainConfig.from_options(
+        data_location=str(data_location),
+        output_dir=str(output_dir),
+        checkpoint=None if checkpoint is None else str(checkpoint),
+        steps=steps,
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        initial_accumulator=initial_accumulator,
+        l2_regularization=l2_regularization,
+        seed=seed,
+        bf16=bf16,
+        save_steps=save_steps,
+        keep_checkpoint_max=keep_checkpoint_max,
+        evaluate=not no_eval,
+        inter=inter,
+        intra=intra,
+    )
+    runtime.start_tensorflow(inter, intra)
+    from smt_model.training import train
+
+    run, result = train(config)
+    if json:
+        typer.echo(result.model_dump_json(indent=2) if result else "{}")
+        return
+    if result:
+        typer.echo(result.text())
+    typer.echo(f"Run: {run.path}")

@@ -1,0 +1,166 @@
+"""One checkpoint: a directory with ``state.json`` and a file of tensors.
+
+Tensors are named by feature and layer (``embedding/brand``, ``tower/ctr/0/kernel``,
+``…/accumulator``), never by how features share tables, so that every mode reads them all.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+
+from smt_model.model import MultiTaskModel
+from smt_model.optimizer import Optimizer
+from smt_model.origin import Origin
+from smt_model.parts import parts
+from smt_model.tensors import Shape, file_digest, read_tensors, write_tensors
+from smt_schemas import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+STATE = "state.json"
+TENSORS = "tensors-00000-of-00001.safetensors"
+
+
+class FileRecord(BaseModel):
+    """Size and SHA-256 of a file of the checkpoint."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    bytes: NonNegativeInt
+    sha256: str
+
+
+class State(BaseModel):
+    """Everything of a checkpoint that is not a tensor.
+
+    Attributes
+    ----------
+    step
+        Updates done.
+    epoch, epoch_step
+        Where the data goes on: the next batch is number `epoch_step` of that epoch.
+    seed, batch_size
+        What the order of the rows depends on, besides the epoch.
+    optimizer
+        Whose slots are kept.
+    origin
+        The data.
+    files
+        The files of tensors.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["smt-checkpoint"] = "smt-checkpoint"
+    version: Literal[1] = 1
+    step: NonNegativeInt
+    epoch: NonNegativeInt
+    epoch_step: NonNegativeInt
+    seed: int
+    batch_size: int
+    optimizer: str
+    origin: Origin
+    files: dict[str, FileRecord] = {}
+
+
+def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimizer) -> None:
+    """Write a checkpoint aside, sync it, and rename it to `directory`.
+
+    Raises
+    ------
+    UserError
+        When it cannot be written; nothing is left behind and older checkpoints stay.
+    """
+    aside = directory.with_name(f".{directory.name}.partial")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        kept = list(parts(model, optimizer))
+        shapes = [Shape(part.name, part.dtype, part.shape) for part in kept]
+        digest = write_tensors(aside / TENSORS, shapes, (part.read() for part in kept))
+        record = FileRecord(bytes=(aside / TENSORS).stat().st_size, sha256=digest)
+        _write_state(aside / STATE, state.model_copy(update={"files": {TENSORS: record}}))
+        _sync(aside)
+        aside.rename(directory)
+        _sync(directory.parent)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        msg = f"Cannot save the checkpoint {directory}: {error.strerror}. Earlier ones are kept."
+        raise UserError(msg) from error
+
+
+def read_state(directory: Path) -> State:
+    """Read a checkpoint's state and check all its files against their digests.
+
+    Raises
+    ------
+    UserError
+        When a file is missing, unreadable or damaged.
+    """
+    try:
+        envelope = json.loads((directory / STATE).read_bytes())
+        state = State.model_validate(envelope["state"])
+        sound = envelope["sha256"] == _digest(state) and all(
+            (directory / name).stat().st_size == record.bytes
+            and file_digest(directory / name) == record.sha256
+            for name, record in state.files.items()
+        )
+    except OSError as error:
+        msg = f"Cannot read the checkpoint {directory}: {error.strerror} ({error.filename})"
+        raise UserError(msg) from error
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        msg = f"The checkpoint {directory} is damaged: {STATE} is not a checkpoint's state"
+        raise UserError(msg) from error
+    if not sound:
+        msg = f"The checkpoint {directory} is damaged: a file differs from its digest"
+        raise UserError(msg)
+    return state
+
+
+def restore(
+    directory: Path, state: State, model: MultiTaskModel, optimizer: Optimizer | None = None
+) -> None:
+    """Load the tensors of a checkpoint whose state was read.
+
+    Parameters
+    ----------
+    directory, state
+        The checkpoint.
+    model, optimizer
+        What takes the values; a model made without slots comes without an optimizer.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name in state.files:
+        arrays |= read_tensors(directory / name)
+    for part in parts(model, optimizer):
+        part.write(arrays[part.name])
+    if optimizer is not None:
+        optimizer.step.assign(state.step)
+
+
+def _digest(state: State) -> str:
+    text = json.dumps(state.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write_state(path: Path, state: State) -> None:
+    envelope = {"sha256": _digest(state), "state": state.model_dump(mode="json")}
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(envelope, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

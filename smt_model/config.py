@@ -1,0 +1,130 @@
+"""Every option of a training run; a run directory keeps it as ``config.json``."""
+
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from smt_schemas import UsageError, UserError
+
+OptimizerName = Literal["adagrad", "adam", "gradientdescent"]
+OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+
+DEFAULT_EPOCHS = 1000
+"""What ``--steps 0`` means when no number of epochs is given, as in DeepRec's script."""
+
+
+class TrainConfig(BaseModel):
+    """The options of a run. The defaults are those of DeepRec's documented command.
+
+    Attributes
+    ----------
+    data_location
+        Folder of the shards, or the data folder that holds it.
+    output_dir
+        Folder under which a run directory is made.
+    checkpoint
+        The run directory itself; by default ``<output_dir>/model_SimpleMultiTask_<time>``.
+    steps, epochs
+        Length of the run; 0 steps means `epochs`, and without those 1000 epochs.
+    batch_size
+        Rows a step.
+    optimizer, learning_rate, initial_accumulator
+        The update rule; the accumulator is Adagrad's.
+    l2_regularization
+        Factor λ of the term ``λ · ½ Σ kernel²`` over the tower kernels, added to the loss.
+    seed
+        Decides the initial values and the order of the rows.
+    bf16
+        BF16 arithmetic in the towers; variables, last layer, loss and metrics stay FP32.
+    save_steps
+        Steps between checkpoints; 0 saves one, at the end.
+    keep_checkpoint_max
+        How many of the newest checkpoints stay on disk.
+    evaluate
+        Whether the test split is evaluated at the end.
+    inter, intra
+        Threads that run operations side by side, and threads inside one operation;
+        0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    data_location: str = "data"
+    output_dir: str = "result"
+    checkpoint: str | None = None
+    steps: NonNegativeInt = 0
+    epochs: PositiveInt | None = None
+    batch_size: PositiveInt = 512
+    optimizer: OptimizerName = "adagrad"
+    learning_rate: PositiveFloat = 0.1
+    initial_accumulator: PositiveFloat = 0.1
+    l2_regularization: NonNegativeFloat = 0.0
+    seed: int = Field(default=2021, ge=0, lt=2**31)
+    bf16: bool = False
+    save_steps: NonNegativeInt = 0
+    keep_checkpoint_max: PositiveInt = 1
+    evaluate: bool = True
+    inter: NonNegativeInt = 0
+    intra: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.steps and self.epochs:
+            msg = "steps and epochs exclude each other"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def from_options(cls, **options: object) -> Self:
+        """Check the options of a command line.
+
+        Raises
+        ------
+        UsageError
+            When a value is out of range; the text names the option as it is typed.
+        """
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            raise UsageError(_problems(error)) from error
+
+    @classmethod
+    def from_json(cls, path: Path) -> Self:
+        """Read the ``config.json`` of a run.
+
+        Raises
+        ------
+        UserError
+            When the file cannot be read or holds something else.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            msg = f"Cannot read {path}: {error.strerror}. Is this the directory of a run?"
+            raise UserError(msg) from error
+        except ValidationError as error:
+            msg = f"{path} is not the configuration of a run: {_problems(error)}"
+            raise UserError(msg) from error
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Return the number of steps of the whole run."""
+        return self.steps or (self.epochs or DEFAULT_EPOCHS) * steps_per_epoch
+
+
+def _problems(error: ValidationError) -> str:
+    found = []
+    for item in error.errors(include_url=False):
+        option = "--" + str(item["loc"][0]).replace("_", "-") + ": " if item["loc"] else ""
+        found.append(option + item["msg"].removeprefix("Value error, "))
+    return "; ".join(found)

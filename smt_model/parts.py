@@ -1,0 +1,87 @@
+"""What a checkpoint keeps, by name, and where it lies in the variables."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from smt_model.embedding import part_name
+from smt_model.model import MultiTaskModel
+from smt_model.optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class Part:
+    """A block of rows and, of an embedding table, of columns.
+
+    Attributes
+    ----------
+    name
+        The name of the block in a checkpoint.
+    variable
+        Where it lies.
+    rows, columns
+        Which part of the variable; no `columns` means whole rows.
+    """
+
+    name: str
+    variable: tf.Variable
+    rows: slice
+    columns: slice | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        length = self.rows.stop - self.rows.start
+        if self.columns is None:
+            return (length, *self.variable.shape[1:])
+        return length, self.columns.stop - self.columns.start
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the values."""
+        dtype: np.dtype[np.generic] = np.dtype(self.variable.dtype.as_numpy_dtype)
+        return dtype
+
+    def read(self) -> NDArray[np.generic]:
+        """Return the values."""
+        # By row numbers: reading the variable as a whole would copy an entire table.
+        rows = self.variable.sparse_read(tf.range(self.rows.start, self.rows.stop)).numpy()
+        return rows if self.columns is None else rows[:, self.columns]  # type: ignore[no-any-return]
+
+    def write(self, values: NDArray[np.generic]) -> None:
+        """Replace the values."""
+        where = self.rows if self.columns is None else (self.rows, self.columns)
+        self.variable[where].assign(values)
+
+
+def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
+    """Yield all parts of a model: of each feature, kernel and bias.
+
+    Parameters
+    ----------
+    model
+        Whose values are meant.
+    optimizer
+        The one whose slots lie in the model's tables; its slots follow each value, named
+        after it. None when the model was made without slots.
+    """
+    slots = list(optimizer.initial) if optimizer else []
+    for table in model.tables:
+        dim, offsets = table.layout.dim, table.layout.offsets
+        for column, start in zip(table.layout.features, offsets, strict=False):
+            for block, name in enumerate(_names(part_name(column.name), slots)):
+                columns = slice(block * dim, (block + 1) * dim)
+                rows = slice(start, start + column.buckets)
+                yield Part(name, table.packed, rows, columns)
+    for variable in model.dense_variables:
+        name = variable.name.removesuffix(":0")
+        kept = [optimizer.slots[slot][variable.ref()] for slot in slots] if optimizer else []
+        for part, block in zip(_names(name, slots), [variable, *kept], strict=True):
+            yield Part(part, block, slice(0, variable.shape[0]))
+
+
+def _names(name: str, slots: list[str]) -> list[str]:
+    return [name, *(f"{name}/{slot}" for slot in slots)]

@@ -1,0 +1,111 @@
+"""Named arrays in one file, in the safetensors format (no code of that package is needed).
+
+Eight bytes with the length of the header (little-endian), the header in JSON
+(``{name: {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}}``, padded with
+spaces to a multiple of eight), then the arrays' bytes, little-endian and in C order.
+https://github.com/huggingface/safetensors#format
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "I32": np.dtype("<i4"),
+    "I64": np.dtype("<i8"),
+}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_CHUNK = 1 << 24
+
+
+class Shape(NamedTuple):
+    """Name, dtype and shape of an array that will be written."""
+
+    name: str
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of the array."""
+        return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+
+
+def write_tensors(
+    path: Path, shapes: Iterable[Shape], arrays: Iterable[NDArray[np.generic]]
+) -> str:
+    """Write arrays one after the other, so that only one is in memory, and sync the file.
+
+    Parameters
+    ----------
+    path
+        File to make.
+    shapes
+        What will come.
+    arrays
+        The arrays, in the order of `shapes`.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file, in hexadecimal.
+    """
+    shapes = list(shapes)
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for piece in _pieces(shapes, arrays):
+            digest.update(piece)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_tensors(path: Path) -> Mapping[str, NDArray[np.generic]]:
+    """Return the arrays of a file whose digest was checked, mapped from disk and read-only."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    data = np.memmap(path, np.uint8, "r", 8 + length)
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        arrays[name] = data[begin:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return arrays
+
+
+def _pieces(shapes: list[Shape], arrays: Iterable[NDArray[np.generic]]) -> Iterable[memoryview]:
+    header = _header(shapes)
+    yield memoryview(len(header).to_bytes(8, "little"))
+    yield memoryview(header)
+    for shape, array in zip(shapes, arrays, strict=True):
+        assert (array.dtype, array.shape) == (shape.dtype, shape.shape), shape.name
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        for start in range(0, len(data), _CHUNK):
+            yield data[start : start + _CHUNK]
+
+
+def _header(shapes: list[Shape]) -> bytes:
+    entries, begin = {}, 0
+    for shape in shapes:
+        entries[shape.name] = {
+            "dtype": _NAMES[shape.dtype],
+            "shape": list(shape.shape),
+            "data_offsets": [begin, begin + shape.bytes],
+        }
+        begin += shape.bytes
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % 8)

@@ -1,0 +1,141 @@
+"""A small schema and random batches of it, in the form that the readers give."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from smt_features import Bags
+from smt_features.prepare import prepare
+from smt_features.reading import PrepareJob
+from smt_model import runtime
+from smt_schemas import DatasetSchema
+
+runtime.start_tensorflow()
+
+
+class MemorySplit:
+    """Random rows, given out as a split of a dataset gives them."""
+
+    def __init__(self, schema: DatasetSchema, rows: int, seed: int = 0) -> None:
+        self.rows = rows
+        self._schema = schema
+        self._seed = seed
+
+    def steps(self, batch_size: int) -> int:
+        return -(-self.rows // batch_size)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        epoch: int = 0,
+        start: int = 0,
+        shuffle: bool = True,
+    ) -> Iterator[dict[str, Any]]:
+        for step in range(start, self.steps(batch_size)):
+            rows = min(batch_size, self.rows - step * batch_size)
+            yield random_batch(self._schema, rows, (self._seed, seed, epoch, step))
+
+
+def random_batch(schema: DatasetSchema, rows: int, seed: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    batch: dict[str, Any] = {
+        label.name: (rng.random(rows) < 0.3).astype(np.int8) for label in schema.labels
+    }
+    for column in schema.features:
+        # Squared, so that some ids are frequent and repeat within a batch.
+        if not column.is_list:
+            batch[column.name] = (rng.random(rows) ** 2 * column.buckets).astype(np.int32)
+            continue
+        lengths = np.minimum(rng.integers(0, 5, rows), column.buckets)
+        lengths[0] = 0
+        ids = [rng.choice(column.buckets, length, replace=False) for length in lengths]
+        batch[column.name] = Bags(
+            np.concatenate([np.empty(0, np.int64), *ids]).astype(np.int32),
+            rng.integers(1, 4, lengths.sum()).astype(np.int32),
+            np.concatenate([[0], np.cumsum(lengths)]),
+        )
+    return batch
+
+
+def small_schema(**changes: Any) -> DatasetSchema:
+    columns = [
+        {
+            "name": "clk",
+            "role": "label",
+            "type": "int",
+            "required": True,
+            "allowed": [0, 1],
+            "task": "ctr",
+        },
+        {
+            "name": "buy",
+            "role": "label",
+            "type": "int",
+            "required": True,
+            "allowed": [0, 1],
+            "task": "cvr",
+        },
+        {"name": "user", "role": "user", "hash_buckets": 50, "embedding_dim": 4},
+        {"name": "tags", "role": "user", "hash_buckets": 40, "embedding_dim": 4, "separator": "|"},
+        {"name": "brand", "role": "item", "hash_buckets": 30, "embedding_dim": 4},
+    ]
+    for column in columns:
+        column.update(changes.get(str(column["name"]), {}))
+    return DatasetSchema.model_validate(
+        {
+            "name": "small",
+            "user_column": "user",
+            "splits": {"train": "a", "test": "b"},
+            "columns": columns,
+        }
+    )
+
+
+@pytest.fixture
+def schema() -> DatasetSchema:
+    return small_schema()
+
+
+@pytest.fixture
+def make_schema() -> Callable[..., DatasetSchema]:
+    return small_schema
+
+
+@pytest.fixture
+def make_batch() -> Callable[..., dict[str, Any]]:
+    return random_batch
+
+
+@pytest.fixture
+def make_split() -> Callable[..., MemorySplit]:
+    return MemorySplit
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(tmp_path_factory.mktemp("data"), seed=0)
+
+
+@pytest.fixture(scope="session")
+def other_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same rows, hashed with another seed."""
+    return prepared(tmp_path_factory.mktemp("other"), seed=1)
+
+
+def prepared(folder: Path, seed: int) -> Path:
+    rng = np.random.default_rng(4)
+    for name, rows in (("a", 1000), ("b", 300)):
+        lines = []
+        for user, brand, tags in rng.integers(0, [40, 25, 4], (rows, 3)).tolist():
+            clk = int(rng.random() < 0.1 + 0.6 * (brand % 3 == 0))
+            buy = int(rng.random() < 0.3 * clk)
+            entries = "|".join(map(str, rng.integers(0, 30, tags)))
+            lines.append(f"{clk},{buy},u{user},{entries},b{brand}\n")
+        (folder / name).write_text("".join(lines))
+    prepare(PrepareJob(folder, folder / "shards", small_schema(), seed=seed))
+    return folder

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from smt_model.config import TrainConfig
+from smt_schemas import UsageError, UserError
+
+
+def test_the_defaults_are_those_of_the_documented_command() -> None:
+    config = TrainConfig()
+    assert (config.batch_size, config.optimizer, config.learning_rate) == (512, "adagrad", 0.1)
+    assert (config.initial_accumulator, config.seed) == (0.1, 2021)
+    assert (config.data_location, config.output_dir) == ("data", "result")
+    assert config.keep_checkpoint_max == 1
+
+
+def test_no_steps_mean_a_thousand_epochs_unless_epochs_are_given() -> None:
+    assert TrainConfig().total_steps(13) == 13_000
+    assert TrainConfig(epochs=2).total_steps(13) == 26
+    assert TrainConfig(steps=7).total_steps(13) == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": 0}, "--batch-size: "),
+        ({"learning_rate": float("nan")}, "--learning-rate: "),
+        ({"optimizer": "adamw"}, "'adagrad', 'adam' or 'gradientdescent'"),
+        ({"steps": 5, "epochs": 5}, "steps and epochs exclude each other"),
+        ({"bach_size": 5}, "--bach-size: "),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        TrainConfig.from_options(**options)
+    assert words in str(caught.value)
+
+
+def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
+    config = TrainConfig(steps=5, bf16=True, learning_rate=0.3, checkpoint="here")
+    path = tmp_path / "config.json"
+    path.write_text(config.model_dump_json())
+    assert TrainConfig.from_json(path) == config
+
+
+def test_a_file_that_is_no_configuration_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Is this the directory of a run"):
+        TrainConfig.from_json(tmp_path / "config.json")
+    (tmp_path / "config.json").write_text('{"steps": -1}')
+    with pytest.raises(UserError, match="not the configuration of a run: --steps"):
+        TrainConfig.from_json(tmp_path / "config.json")

@@ -1,0 +1,165 @@
+"""Runs on a small dataset that was really prepared."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from smt_model.config import TrainConfig
+from smt_model.evaluation import evaluate_run
+from smt_model.model import MultiTaskModel
+from smt_model.run_directory import RunDirectory
+from smt_model.tensors import read_tensors
+from smt_model.trainer import fused_batches
+from smt_model.training import train
+from smt_schemas import DatasetSchema, UsageError, UserError
+
+
+def lines(run: RunDirectory) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+
+
+def config(data: Path, run: Path, **options: Any) -> TrainConfig:
+    fields = {"steps": 12, "batch_size": 64, **options}
+    return TrainConfig(data_location=str(data), checkpoint=str(run), **fields)
+
+
+def test_a_run_directory_holds_options_metrics_events_and_a_checkpoint(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run, result = train(config(dataset, tmp_path / "run", steps=105))
+    assert result is not None
+    assert run.config == config(dataset, tmp_path / "run", steps=105)
+    first, last, evaluation = lines(run)
+    assert (first["step"], last["step"]) == (100, 105)
+    assert first["loss"] == pytest.approx((first["loss_ctr"] + first["loss_cvr"]) / 2)
+    assert first["steps_per_second"] > 0
+    assert evaluation == json.loads(result.model_dump_json())
+    assert evaluation["split"] == "test"
+    assert [path.name for path in run.checkpoints()] == ["step-0000000105"]
+    (events,) = run.path.glob("events.out.tfevents.*")
+    records = [
+        tf.compat.v1.Event.FromString(record.numpy())
+        for record in tf.data.TFRecordDataset(str(events))
+    ]
+    assert records[0].file_version == "brain.Event:2"
+    (loss,) = [value for value in records[1].summary.value if value.tag == "loss"]
+    assert (records[1].step, loss.simple_value) == (100, pytest.approx(first["loss"]))
+
+
+def test_the_loss_falls(dataset: Path, tmp_path: Path) -> None:
+    run, _ = train(config(dataset, tmp_path / "run", steps=300, evaluate=False))
+    losses = [line["loss"] for line in lines(run)]
+    assert losses[0] > losses[1] > losses[2]
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_two_runs_are_equal_bit_for_bit(dataset: Path, tmp_path: Path, bf16: bool) -> None:
+    found = []
+    for name in ("a", "b"):
+        run, result = train(config(dataset, tmp_path / name, bf16=bf16))
+        digest = next(run.newest_checkpoint().glob("*.safetensors")).read_bytes()
+        found.append((lines(run)[0]["loss"], result, digest))
+    assert found[0] == found[1]
+
+
+def test_a_fresh_evaluation_gives_the_same_metrics(dataset: Path, tmp_path: Path) -> None:
+    run, result = train(config(dataset, tmp_path / "run"))
+    assert evaluate_run(run.path, None, "test") == result
+
+
+def test_checkpoints_come_every_so_many_steps_and_the_newest_stay(
+    dataset: Path, tmp_path: Path
+) -> None:
+    options = {"steps": 10, "save_steps": 3, "keep_checkpoint_max": 2, "evaluate": False}
+    run, _ = train(config(dataset, tmp_path / "run", **options))
+    assert [path.name for path in run.checkpoints()] == ["step-0000000009", "step-0000000010"]
+
+
+def test_saving_on_the_way_changes_no_value(dataset: Path, tmp_path: Path) -> None:
+    plain, _ = train(config(dataset, tmp_path / "plain", evaluate=False))
+    often, _ = train(config(dataset, tmp_path / "often", evaluate=False, save_steps=1))
+    name = "tensors-00000-of-00001.safetensors"
+    first = read_tensors(plain.newest_checkpoint() / name)
+    second = read_tensors(often.newest_checkpoint() / name)
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_l2_regularisation_shrinks_the_kernels(dataset: Path, tmp_path: Path) -> None:
+    norms = []
+    for factor in (0.0, 0.1):
+        options = {"l2_regularization": factor, "evaluate": False}
+        run, _ = train(config(dataset, tmp_path / str(factor), **options))
+        (file,) = run.newest_checkpoint().glob("*.safetensors")
+        norms.append(float(np.square(read_tensors(file)["tower/ctr/1/kernel"]).sum()))
+    assert norms[1] < 0.8 * norms[0]
+
+
+def test_an_infinite_loss_stops_with_its_step(dataset: Path, tmp_path: Path) -> None:
+    options = {"optimizer": "gradientdescent", "learning_rate": 1e30}
+    with pytest.raises(UserError, match=r"loss is (nan|inf) at step .*Lower --learning-rate"):
+        train(config(dataset, tmp_path / "run", **options))
+    assert not RunDirectory(tmp_path / "run").checkpoints()
+
+
+def test_a_prediction_that_is_not_finite_is_not_evaluated(dataset: Path, tmp_path: Path) -> None:
+    options = {"optimizer": "gradientdescent", "learning_rate": 1e30, "steps": 1}
+    with pytest.raises(UserError, match="prediction for row 0 of split test is not finite"):
+        train(config(dataset, tmp_path / "run", **options))
+
+
+def test_what_a_killed_run_left_is_cleared_away(dataset: Path, tmp_path: Path) -> None:
+    left = tmp_path / "run" / "checkpoints" / ".step-0000000007.partial"
+    left.mkdir(parents=True)
+    run, _ = train(config(dataset, tmp_path / "run", steps=1, evaluate=False))
+    assert [path.name for path in left.parent.iterdir()] == ["step-0000000001"]
+    assert run.newest_checkpoint().name == "step-0000000001"
+
+
+def test_a_directory_with_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
+    train(config(dataset, tmp_path / "run", steps=1, evaluate=False))
+    with pytest.raises(UserError, match="already holds a run"):
+        train(config(dataset, tmp_path / "run", steps=1))
+
+
+def test_data_of_another_hash_is_refused(
+    dataset: Path, other_dataset: Path, tmp_path: Path
+) -> None:
+    run, _ = train(config(dataset, tmp_path / "run", steps=1, evaluate=False))
+    with pytest.raises(UserError, match=r"hash: .*seed=0 against .*seed=1"):
+        evaluate_run(run.path, other_dataset, "test")
+
+
+def test_a_damaged_checkpoint_is_not_evaluated(dataset: Path, tmp_path: Path) -> None:
+    run, _ = train(config(dataset, tmp_path / "run", steps=1, evaluate=False))
+    (file,) = run.newest_checkpoint().glob("*.safetensors")
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(UserError, match="damaged"):
+        evaluate_run(run.path, None, "test")
+
+
+def test_unknown_splits_and_missing_runs_are_named(dataset: Path, tmp_path: Path) -> None:
+    run, _ = train(config(dataset, tmp_path / "run", steps=1, evaluate=False))
+    with pytest.raises(UsageError, match="no split 'validation'"):
+        evaluate_run(run.path, None, "validation")
+    with pytest.raises(UserError, match="Is this the directory of a run"):
+        evaluate_run(tmp_path / "nothing", None, "test")
+
+
+def test_batches_go_on_from_any_step(schema: DatasetSchema, make_split: Any) -> None:
+    model = MultiTaskModel(schema, 1)
+    split = make_split(schema, 50)
+    options = TrainConfig(batch_size=20)
+
+    def labels(start: int) -> list[bytes]:
+        batches = fused_batches(model, split, options, start=start, stop=8)
+        return [np.asarray(batch.labels).tobytes() for batch in batches]
+
+    whole = labels(0)
+    assert [len(part) // 8 for part in whole] == [20, 20, 10, 20, 20, 10, 20, 20]
+    assert labels(4) == whole[4:]
