@@ -1,13 +1,14 @@
 """Counts the values of some rows: the part of the statistics that touches every cell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from smt_features.lists import Int64s, Runs, distinct_lists, find_runs
+from smt_features.lists import Int64s, Runs, SplitLists
 from smt_features.value_counts import Counted, as_ids, count_texts, count_weighted
-from smt_schemas import Column, DatasetSchema
+from smt_schemas import DatasetSchema
 
 
 @dataclass(frozen=True)
@@ -45,27 +46,34 @@ class Tally:
     lists: dict[str, ListTally]
 
 
-def tally(cells: pl.DataFrame, schema: DatasetSchema) -> Tally:
-    """Count the values of valid rows: a String column per schema column, "" where empty."""
+def tally(cells: pl.DataFrame, split: Mapping[str, SplitLists], schema: DatasetSchema) -> Tally:
+    """Count the values of valid rows.
+
+    Parameters
+    ----------
+    cells
+        A String column per schema column, "" where empty.
+    split
+        Its list columns, split.
+    """
     values = {}
     lists = {}
     for column in schema.columns:
         if column.is_list:
-            values[column.name], lists[column.name] = _tally_lists(cells[column.name], column)
+            values[column.name], lists[column.name] = _tally_lists(split[column.name])
         else:
             values[column.name] = count_texts(cells[column.name])
     return Tally(cells.height, values, lists)
 
 
-def _tally_lists(cells: pl.Series, column: Column) -> tuple[Counted, ListTally]:
+def _tally_lists(split: SplitLists) -> tuple[Counted, ListTally]:
     # A user's rows repeat the same list and a list repeats its entries, so only the first of
     # equal neighbours are looked at, with a weight.
-    assert column.separator is not None
-    lists, positions = distinct_lists(cells)
-    rows = np.bincount(positions.to_numpy(), minlength=len(lists)).astype(np.int64)
-    runs = find_runs(lists, column.separator)
-    owner = np.repeat(np.arange(len(lists)), runs.lengths)
-    lengths = np.zeros(len(lists), np.int64)
+    positions, runs = split
+    lists = len(runs.lengths)
+    rows = np.bincount(positions.to_numpy(), minlength=lists).astype(np.int64)
+    owner = np.repeat(np.arange(lists), runs.lengths)
+    lengths = np.zeros(lists, np.int64)
     np.add.at(lengths, owner, runs.counts)
     by_length = np.zeros(int(lengths.max(initial=0)) + 1, np.int64)
     np.add.at(by_length, lengths, rows)
