@@ -35,7 +35,8 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(MODULES)
-	$(BIN)/mypy tests benchmarks
+	$(BIN)/mypy --explicit-package-bases tests
+	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 
 clean:

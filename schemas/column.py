@@ -45,7 +45,7 @@ class Column(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)
     role: Role
     type: Literal["int", "string"] = "string"
     required: bool = False
@@ -89,7 +89,8 @@ class Column(BaseModel):
         return self
 
     def _problem(self) -> str | None:
-        ranged = self.minimum is not None or self.maximum is not None
+        low, high = self.minimum, self.maximum
+        ranged = low is not None or high is not None
         wanted = int if self.type == "int" else str
         checks = [
             (self.is_feature and self.hash_buckets is None, "a feature needs hash_buckets"),
@@ -102,6 +103,8 @@ class Column(BaseModel):
             (self.role == "label" and self.type != "int", 'a label has type = "int"'),
             (self.role == "label" and not self.required, "a label has required = true"),
             (ranged and self.type != "int", 'minimum and maximum need type = "int"'),
+            ("" in self.null_tokens, "an empty cell is a missing value without null_tokens"),
+            (low is not None and high is not None and low > high, "minimum exceeds maximum"),
             (self.is_list and (ranged or self.allowed), "a list has no range or allowed values"),
             (self.is_list and self.null_tokens, "a list has no null tokens"),
             (

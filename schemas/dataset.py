@@ -80,10 +80,11 @@ class DatasetSchema(BaseModel):
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         names = [column.name for column in self.columns]
-        # `<list>_count` and `<feature>_key` are columns of the shards.
-        derived = [f"{column.name}_count" for column in self.columns if column.is_list]
-        derived += [f"{column.name}_key" for column in self.features]
-        derived += [f"{column.name}_key_count" for column in self.columns if column.is_list]
+        # The shards have columns of these names; `_length` only in TFRecord.
+        derived = [f"{column.name}_key" for column in self.features]
+        endings = ("_count", "_length", "_key_count", "_key_length")
+        lists = [column.name for column in self.features if column.is_list]
+        derived += [name + ending for name in lists for ending in endings]
         tasks = [column.task for column in self.labels]
         user = next((column for column in self.features if column.name == self.user_column), None)
         checks: list[tuple[Sequence[object], str]] = [
@@ -99,7 +100,11 @@ class DatasetSchema(BaseModel):
                 "split name must be a plain word: {}",
             ),
             (
-                [stem for stem in self.splits.values() if not stem or Path(stem).name != stem],
+                [
+                    stem
+                    for stem in self.splits.values()
+                    if stem in ("", "..") or Path(stem).name != stem
+                ],
                 "split must be a file name without a folder: {}",
             ),
         ]

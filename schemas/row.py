@@ -108,9 +108,10 @@ def _read_value(column: Column, text: str) -> int | str:
 
 
 def value_range(column: Column) -> tuple[int, int]:
-    """Return the inclusive range of an integer column; 18 digits where none is declared."""
-    low = -(10**18) if column.minimum is None else column.minimum
-    high = 10**18 if column.maximum is None else column.maximum
+    """Return the inclusive range of an integer column, 18 digits at most."""
+    largest = 10**18 - 1
+    low = -largest if column.minimum is None else max(column.minimum, -largest)
+    high = largest if column.maximum is None else min(column.maximum, largest)
     if column.encoding == "identity":
         return max(low, 0), min(high, column.buckets - 1)
     return low, high

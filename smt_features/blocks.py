@@ -62,7 +62,7 @@ def read_blocks(
     Raises
     ------
     UserError
-        When the file cannot be read or decompressed, is empty, has another header, or has a
+        When the file cannot be read or decompressed, holds no rows, has another header, or has a
         line longer than ``MAX_LINE_BYTES``.
     """
     is_first, is_empty = first == 0, first == 0

@@ -50,7 +50,8 @@ def encode(
         if column.is_list
         for series in _encode_list(lists[column.name], column, seed, keys=keys)
     ]
-    return frame.with_columns(encoded).select(column_names(schema, keys=keys))
+    # Not with_columns: a frame without columns has no rows.
+    return pl.DataFrame([*frame, *encoded]).select(column_names(schema, keys=keys))
 
 
 def _single(column: Column, seed: int, *, keys: bool) -> list[pl.Expr]:

@@ -166,7 +166,7 @@ class Manifest(Model):
         path = directory / NAME
         manifest = cls.parse(_text(path), path)
         if manifest.dataset_schema.digest != manifest.schema_digest:
-            msg = f"{path} is damaged: the schema's digest is wrong. Run `smt prepare` again."
+            msg = f"{path} is damaged: the schema's digest is wrong. Run `smt prepare --overwrite`."
             raise UserError(msg)
         for name, split in manifest.splits.items():
             for shards in split.shards.values():
@@ -180,8 +180,8 @@ class Manifest(Model):
         """Parse a manifest's text; ``path`` is what a message names."""
         try:
             fields = json.loads(text)
-        except ValueError as error:
-            msg = f"{path} is damaged: {error}. Run `smt prepare` again."
+        except (ValueError, RecursionError) as error:
+            msg = f"{path} is damaged: {error}. Run `smt prepare --overwrite`."
             raise UserError(msg) from error
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
             msg = f"{path} is not the manifest of a dataset. Run `smt prepare` to make one."
@@ -189,13 +189,13 @@ class Manifest(Model):
         if fields.get("version") != VERSION:
             msg = (
                 f"{path} has format version {fields.get('version')}; this program reads "
-                f"version {VERSION}. Run `smt prepare` again."
+                f"version {VERSION}. Run `smt prepare --overwrite`."
             )
             raise UserError(msg)
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            msg = f"{path} is damaged:\n{describe(error)}\nRun `smt prepare` again."
+            msg = f"{path} is damaged:\n{describe(error)}\nRun `smt prepare --overwrite`."
             raise UserError(msg) from error
 
 

@@ -7,6 +7,7 @@ single lines. Lines with quotes are split by Python's ``csv`` module, and invali
 line by line; both are rare.
 """
 
+import codecs
 import csv
 
 import numpy as np
@@ -20,6 +21,8 @@ from smt_schemas import CsvFormat
 csv.field_size_limit(2**31 - 1)  # lines are bounded already
 
 NEWLINE, RETURN = 10, 13
+
+_ROW = "__row"  # no column of a schema begins with an underscore
 
 
 class LineIndex:
@@ -56,6 +59,9 @@ def parse(block: Block, names: list[str], fmt: CsvFormat) -> RowBlock:
 def _parse_by_line(block: Block, names: list[str], fmt: CsvFormat) -> RowBlock:
     lines = LineIndex(block.data)
     careful = _undecodable(block.data, lines) | _quoted(block.data, lines)
+    careful |= _returned(block.data, lines)
+    if block.data.startswith(codecs.BOM_UTF8):  # Polars would drop it: a block may begin anywhere
+        careful.add(0)
     data = block.data if not careful else _blanked(lines, careful)
     cells = _split(data, names, fmt)
     assert cells.height == len(lines), "one row a line"
@@ -152,6 +158,13 @@ def _quoted(data: bytes, lines: LineIndex) -> set[int]:
     return {row for row in range(len(lines)) if b'"' in lines[row]}
 
 
+def _returned(data: bytes, lines: LineIndex) -> set[int]:
+    """Return the lines with a carriage return that is no line end: Polars drops some of them."""
+    if data.count(b"\r") == data.count(b"\r\n"):
+        return set()
+    return {row for row in range(len(lines)) if b"\r" in lines[row]}
+
+
 def _blanked(lines: LineIndex, rows: set[int]) -> bytes:
     return b"\n".join(b"" if row in rows else lines[row] for row in range(len(lines))) + b"\n"
 
@@ -159,7 +172,10 @@ def _blanked(lines: LineIndex, rows: set[int]) -> bytes:
 def _split_carefully(line: bytes, columns: int, fmt: CsvFormat) -> list[str] | str:
     try:
         text = line.decode()
-        cells = next(csv.reader([text], delimiter=fmt.separator, strict=True))
+        if '"' in text:
+            cells = next(csv.reader([text], delimiter=fmt.separator, strict=True))
+        else:
+            cells = text.split(fmt.separator)
     except UnicodeDecodeError:
         return "utf8"
     except csv.Error:
@@ -170,10 +186,8 @@ def _split_carefully(line: bytes, columns: int, fmt: CsvFormat) -> list[str] | s
 def _patched(cells: pl.DataFrame, patches: dict[int, list[str]]) -> pl.DataFrame:
     if not patches:
         return cells
-    rows = pl.Series("row", list(patches), pl.UInt32)
+    rows = pl.Series(_ROW, list(patches), pl.UInt32)
     fixed = pl.DataFrame(list(patches.values()), schema=cells.schema, orient="row")
     return (
-        cells.with_row_index("row")
-        .update(fixed.with_columns(rows), on="row", how="left")
-        .drop("row")
+        cells.with_row_index(_ROW).update(fixed.with_columns(rows), on=_ROW, how="left").drop(_ROW)
     )

@@ -20,7 +20,7 @@ from smt_features.shards import ShardWriter
 from smt_features.sources import find_sources
 from smt_features.statistics import NAME as STATISTICS
 from smt_features.units import divide
-from smt_features.verify import shards_of
+from smt_features.verify import require_files, shards_of
 from smt_schemas import UserError
 
 WORK = ".work"
@@ -87,7 +87,8 @@ def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:
     Raises
     ------
     UserError
-        When the output holds another dataset and the job does not say to replace it.
+        When the output holds another dataset, or a damaged one, and the job does not say to
+        replace it.
     """
     if job.overwrite or not (job.output / MANIFEST).exists():
         return None
@@ -99,6 +100,7 @@ def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:
             f"{', '.join(changed)}. Replace it with --overwrite, or choose another --output."
         )
         raise UserError(msg)
+    require_files(job.output, recorded)
     return Prepared(recorded, job.output, Rejected(job.output), was_current=True)
 
 
@@ -130,8 +132,9 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
 
 def _require_good(job: PrepareJob, rows: Rows) -> None:
     rejected = rows.rejected
-    allowed = max(job.max_bad_rows, int(job.max_bad_fraction * rows.total))
-    if rejected.rows <= allowed and rejected.rows < rows.total:
+    # Not fraction * total: 0.29 * 100 is less than 29.
+    is_few = rejected.rows / rows.total <= job.max_bad_fraction
+    if (is_few or rejected.rows <= job.max_bad_rows) and rejected.rows < rows.total:
         return
     path = rejected.publish(job.output)
     msg = (

@@ -61,5 +61,5 @@ def _require_none(problems: list[str]) -> None:
     if problems:
         more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         listed = "\n  ".join(problems[:_SHOWN])
-        msg = f"The dataset is damaged:\n  {listed}{more}\nRun `smt prepare` again."
+        msg = f"The dataset is damaged:\n  {listed}{more}\nRun `smt prepare --overwrite`."
         raise UserError(msg)

@@ -1,0 +1,65 @@
+"""Damage to a dataset is noticed and named."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from smt_features import Dataset, open_shards
+from smt_features.verify import shards_of
+from smt_schemas import UserError
+
+
+@pytest.fixture
+def dataset(log_lines: Callable[..., list[str]], prepared: Callable[..., Dataset]) -> Dataset:
+    return prepared(log_lines(40), log_lines(10, seed=1), format="both", rows_per_shard=25)
+
+
+def shard_paths(dataset: Dataset) -> list[Path]:
+    return [dataset.directory / shard.name for shard in shards_of(dataset.manifest)]
+
+
+def test_a_whole_dataset_passes(dataset: Dataset) -> None:
+    assert len(shard_paths(dataset)) == 6
+    assert open_shards(dataset.directory, verify=True) == dataset
+
+
+def test_a_flipped_byte_in_any_shard_is_noticed(dataset: Dataset) -> None:
+    for path in shard_paths(dataset):
+        data = path.read_bytes()
+        for position in range(0, len(data), max(len(data) // 7, 1)):
+            flipped = bytearray(data)
+            flipped[position] ^= 0x10
+            path.write_bytes(flipped)
+            with pytest.raises(UserError, match=f"{path.name} was changed since it was written"):
+                open_shards(dataset.directory, verify=True)
+        path.write_bytes(data)
+
+
+def test_a_missing_shard_is_noticed_without_reading(dataset: Dataset) -> None:
+    path = shard_paths(dataset)[2]
+    path.unlink()
+
+    with pytest.raises(UserError, match=f"{path} is missing"):
+        open_shards(dataset.directory)
+
+
+def test_a_truncated_shard_is_noticed_without_reading(dataset: Dataset) -> None:
+    path = shard_paths(dataset)[0]
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:-1])
+
+    with pytest.raises(UserError, match=f"has {size - 1:,} bytes instead of {size:,}"):
+        open_shards(dataset.directory)
+
+
+def test_all_damage_is_listed_up_to_five(dataset: Dataset) -> None:
+    for path in shard_paths(dataset):
+        path.unlink()
+
+    with pytest.raises(UserError) as refusal:
+        open_shards(dataset.directory)
+
+    lines = str(refusal.value).splitlines()
+    assert [line.endswith("is missing") for line in lines[1:6]] == [True] * 5
+    assert lines[6] == "  and 1 more"

@@ -1,0 +1,183 @@
+"""What a schema may not say, and how it is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from smt_schemas import DatasetSchema, UserError, taobao
+
+LABEL = {
+    "name": "clk",
+    "role": "label",
+    "type": "int",
+    "required": True,
+    "allowed": [0, 1],
+    "task": "ctr",
+}
+FEATURE = {"name": "user", "role": "user", "hash_buckets": 10, "embedding_dim": 4}
+LIST = FEATURE | {"separator": "|"}
+IDENTITY = FEATURE | {"type": "int", "required": True, "encoding": "identity"}
+IGNORED = {"name": "note", "role": "ignore"}
+
+COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown key": (FEATURE | {"buckets": 3}, "Extra inputs are not permitted"),
+    "unknown role": (FEATURE | {"role": "context"}, "Input should be 'label', 'user'"),
+    "unknown type": (FEATURE | {"type": "float"}, "Input should be 'int' or 'string'"),
+    "number as text": (FEATURE | {"hash_buckets": "10"}, "valid integer"),
+    "name with a dash": (FEATURE | {"name": "user-id"}, "String should match"),
+    "name with a newline": (FEATURE | {"name": "user\n"}, "String should match"),
+    "name with a leading underscore": (FEATURE | {"name": "_user"}, "String should match"),
+    "no name": (FEATURE | {"name": ""}, "String should match"),
+    "name too long": (FEATURE | {"name": "u" * 65}, "at most 64 characters"),
+    "no buckets": (FEATURE | {"hash_buckets": None}, "a feature needs hash_buckets"),
+    "zero buckets": (FEATURE | {"hash_buckets": 0}, "greater than 0"),
+    "ids beyond int32": (FEATURE | {"hash_buckets": 2**31}, "less than or equal to 2147483647"),
+    "no width": (FEATURE | {"embedding_dim": None}, "a feature needs embedding_dim"),
+    "zero width": (FEATURE | {"embedding_dim": 0}, "greater than 0"),
+    "buckets of an ignored column": (IGNORED | {"hash_buckets": 3}, "only features have buckets"),
+    "ignored list": (IGNORED | {"separator": "|"}, "only features can be lists"),
+    "label without task": (LABEL | {"task": None}, "a label needs a task"),
+    "task of a feature": (FEATURE | {"task": "ctr"}, "only labels have a task"),
+    "label with other values": (LABEL | {"allowed": [0, 1, 2]}, "a label has allowed = [0, 1]"),
+    "label of truth values": (LABEL | {"allowed": [False, True]}, "allowed"),
+    "label of text": (LABEL | {"type": "string"}, 'a label has type = "int"'),
+    "label that may be missing": (LABEL | {"required": False}, "a label has required = true"),
+    "empty null token": (FEATURE | {"null_tokens": [""]}, "an empty cell is a missing value"),
+    "empty range": (FEATURE | {"type": "int", "minimum": 2, "maximum": 1}, "minimum exceeds"),
+    "range of text": (FEATURE | {"minimum": 1}, 'minimum and maximum need type = "int"'),
+    "range of a list": (LIST | {"type": "int", "minimum": 1}, "a list has no range"),
+    "allowed values of a list": (LIST | {"allowed": ["a"]}, "a list has no range or allowed"),
+    "null tokens of a list": (LIST | {"null_tokens": ["-"]}, "a list has no null tokens"),
+    "allowed numbers of text": (FEATURE | {"allowed": [1]}, "must be of type string"),
+    "allowed text of an integer": (FEATURE | {"type": "int", "allowed": ["1"]}, "of type int"),
+    "separator of two characters": (LIST | {"separator": "||"}, "String should match"),
+    "separator beyond ASCII": (LIST | {"separator": "·"}, "String should match"),
+    "identity of text": (IDENTITY | {"type": "string"}, 'needs type = "int"'),
+    "identity that may be missing": (IDENTITY | {"required": False}, "required = true"),
+    "identity of a list": (IDENTITY | {"separator": "|"}, "cannot be identity encoded"),
+    "identity with null tokens": (IDENTITY | {"null_tokens": ["-"]}, "has no null tokens"),
+}
+
+
+def schema_of(*columns: dict[str, Any], **fields: Any) -> DatasetSchema:
+    parts = {"name": "log", "splits": {"train": "log"}, "columns": list(columns)}
+    return DatasetSchema.model_validate(parts | fields)
+
+
+@pytest.mark.parametrize("case", COLUMNS)
+def test_column_is_refused(case: str) -> None:
+    column, reason = COLUMNS[case]
+
+    with pytest.raises(ValidationError) as refusal:
+        schema_of(FEATURE | {"name": "other"}, column)
+
+    assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize("column", [LABEL, FEATURE, LIST, IDENTITY, IGNORED])
+def test_column_is_accepted(column: dict[str, Any]) -> None:
+    assert schema_of(FEATURE | {"name": "other"}, column).columns[1].name == column["name"]
+
+
+SCHEMAS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
+    "unknown key": ([FEATURE], {"comment": "x"}, "Extra inputs are not permitted"),
+    "unknown csv key": ([FEATURE], {"csv": {"quote": "'"}}, "Extra inputs are not permitted"),
+    "no columns": ([], {}, "at least 1 item"),
+    "labels only": ([LABEL], {}, "no column has role user or item"),
+    "name twice": ([FEATURE, FEATURE], {}, "column name used twice: user"),
+    "name of a list's counts": (
+        [LIST, FEATURE | {"name": "user_count"}],
+        {},
+        "column name used twice: user_count",
+    ),
+    "name of a feature's keys": (
+        [FEATURE, IGNORED | {"name": "user_key"}],
+        {},
+        "column name used twice: user_key",
+    ),
+    "name of a list's key counts": (
+        [LIST, FEATURE | {"name": "user_key_count"}],
+        {},
+        "column name used twice: user_key_count",
+    ),
+    "name of a list's lengths": (
+        [LIST, FEATURE | {"name": "user_length"}],
+        {},
+        "column name used twice: user_length",
+    ),
+    "name of a list's key lengths": (
+        [LIST, FEATURE | {"name": "user_key_length"}],
+        {},
+        "column name used twice: user_key_length",
+    ),
+    "task twice": ([LABEL, LABEL | {"name": "buy"}, FEATURE], {}, "task used twice: ctr"),
+    "user column missing": ([FEATURE], {"user_column": "uid"}, "user_column must name a feature"),
+    "user column is a list": ([LIST], {"user_column": "user"}, "user_column must name a feature"),
+    "user column is a label": ([LABEL, FEATURE], {"user_column": "clk"}, "must name a feature"),
+    "no split": ([FEATURE], {"splits": {}}, "at least 1 item"),
+    "split in a folder": ([FEATURE], {"splits": {"train": "a/b"}}, "without a folder: a/b"),
+    "split above": ([FEATURE], {"splits": {"train": ".."}}, "without a folder"),
+    "split without name": ([FEATURE], {"splits": {"train": ""}}, "without a folder"),
+    "split name is a path": ([FEATURE], {"splits": {"../x": "log"}}, "must be a plain word"),
+    "quote as separator": ([FEATURE], {"csv": {"separator": '"'}}, "cannot be a quote"),
+    "line end as separator": ([FEATURE], {"csv": {"separator": "\n"}}, "cannot be a quote"),
+    "long separator": ([FEATURE], {"csv": {"separator": "::"}}, "String should match"),
+}
+
+
+@pytest.mark.parametrize("case", SCHEMAS)
+def test_schema_is_refused(case: str) -> None:
+    columns, fields, reason = SCHEMAS[case]
+
+    with pytest.raises(ValidationError) as refusal:
+        schema_of(*columns, **fields)
+
+    assert reason in str(refusal.value)
+
+
+TOML = """
+name = "log"
+splits = {train = "log"}
+columns = [{name = "user", role = "user", hash_buckets = 10, embedding_dim = 4}]
+"""
+FILES: dict[str, tuple[bytes, str]] = {
+    "not TOML": (b"name = ", "is not TOML"),
+    "not UTF-8": (b'name = "\xff"', "Cannot read the schema"),
+    "wrong value": (TOML.replace("= 10", "= 0").encode(), "columns.0.hash_buckets"),
+    "unknown key": (TOML.encode() + b"extra = 1", "extra: Extra inputs are not permitted"),
+    "contradiction": (TOML.replace("hash_buckets = 10, ", "").encode(), "needs hash_buckets"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_schema_file_is_refused_by_name_and_reason(case: str, tmp_path: Path) -> None:
+    text, reason = FILES[case]
+    path = tmp_path / "my.toml"
+    path.write_bytes(text)
+
+    with pytest.raises(UserError) as refusal:
+        DatasetSchema.from_toml(path)
+
+    assert str(path) in str(refusal.value)
+    assert reason in str(refusal.value)
+
+
+def test_missing_schema_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Cannot read the schema .*none\.toml"):
+        DatasetSchema.from_toml(tmp_path / "none.toml")
+
+
+def test_schema_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text(TOML)
+
+    schema = DatasetSchema.from_toml(path)
+
+    assert schema == schema_of(FEATURE)
+
+
+def test_schema_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        taobao().name = "other"  # type: ignore[misc]

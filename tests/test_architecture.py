@@ -1,0 +1,59 @@
+"""What may import what, checked on the running program."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("pydantic", "polars", "numpy", "pyarrow", "tensorflow")
+
+LOADED = """
+import sys
+try:
+    {code}
+except SystemExit:
+    pass
+print("loaded:", *[name for name in {heavy} if name in sys.modules])
+"""
+
+
+def loaded_by(code: str) -> list[str]:
+    script = LOADED.format(code=code, heavy=HEAVY)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return run.stdout.rsplit("loaded:", 1)[1].split()
+
+
+def test_imports_go_one_way_and_only_the_tensorflow_reader_imports_tensorflow() -> None:
+    command = [Path(sys.executable).with_name("lint-imports")]
+
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stdout
+    assert "2 kept, 0 broken" in run.stdout
+
+
+def test_help_imports_no_machinery() -> None:
+    assert loaded_by("sys.argv = ['smt', '--help']; from smt_cli.main import run; run()") == []
+
+
+@pytest.mark.parametrize("command", ["prepare", "verify"])
+def test_help_of_a_command_imports_no_machinery(command: str) -> None:
+    code = f"sys.argv = ['smt', '{command}', '--help']; from smt_cli.main import run; run()"
+
+    # Typer itself reads options with Pydantic.
+    assert set(loaded_by(code)) <= {"pydantic"}
+
+
+def test_features_do_not_import_tensorflow() -> None:
+    modules = [
+        f"smt_features.{path.stem}"
+        for path in sorted((ROOT / "smt_features").glob("*.py"))
+        if path.stem != "__init__"
+    ]
+
+    loaded = loaded_by(f"import {', '.join(modules)}")
+
+    assert "polars" in loaded
+    assert "tensorflow" not in loaded
