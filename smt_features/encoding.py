@@ -1,21 +1,32 @@
 """Encodes valid cells: labels as they are, features as buckets, tag lists as ids and counts."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
 from smt_features.hashing import bucket, key
 from smt_features.layout import column_names
-from smt_features.lists import Int64s, distinct_lists, find_runs, list_series, merge
+from smt_features.lists import Int64s, SplitLists, list_series, merge
 from smt_schemas import Column, DatasetSchema
 
 
-def encode(cells: pl.DataFrame, schema: DatasetSchema, *, seed: int, keys: bool) -> pl.DataFrame:
+def encode(
+    cells: pl.DataFrame,
+    lists: Mapping[str, SplitLists],
+    schema: DatasetSchema,
+    *,
+    seed: int,
+    keys: bool,
+) -> pl.DataFrame:
     """Encode rows that passed validation.
 
     Parameters
     ----------
     cells
         A String column per schema column.
+    lists
+        Its list columns, split.
     schema
         What becomes of each column.
     seed
@@ -33,14 +44,14 @@ def encode(cells: pl.DataFrame, schema: DatasetSchema, *, seed: int, keys: bool)
     frame = cells.select(
         expression for column in single for expression in _single(column, seed, keys=keys)
     )
-    lists = [
+    encoded = [
         series
         for column in schema.features
         if column.is_list
-        for series in _encode_list(cells[column.name], column, seed, keys=keys)
+        for series in _encode_list(lists[column.name], column, seed, keys=keys)
     ]
     # Not with_columns: a frame without columns has no rows.
-    return pl.DataFrame([*frame, *lists]).select(column_names(schema, keys=keys))
+    return pl.DataFrame([*frame, *encoded]).select(column_names(schema, keys=keys))
 
 
 def _single(column: Column, seed: int, *, keys: bool) -> list[pl.Expr]:
@@ -55,10 +66,8 @@ def _single(column: Column, seed: int, *, keys: bool) -> list[pl.Expr]:
     return expressions
 
 
-def _encode_list(cells: pl.Series, column: Column, seed: int, *, keys: bool) -> list[pl.Series]:
-    assert column.separator is not None
-    distinct, positions = distinct_lists(cells)
-    runs = find_runs(distinct, column.separator)
+def _encode_list(lists: SplitLists, column: Column, seed: int, *, keys: bool) -> list[pl.Series]:
+    positions, runs = lists
     ids = pl.select(bucket(pl.lit(runs.entries), column, seed)).to_series().to_numpy()
     merged = merge(ids.astype(np.int64), runs.counts, runs.lengths, column.buckets)
     flat: dict[str, tuple[Int64s, Int64s, type]] = {

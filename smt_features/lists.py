@@ -12,6 +12,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from smt_schemas import DatasetSchema
+
 Int64s = npt.NDArray[np.int64]
 
 
@@ -33,6 +35,21 @@ class Runs(NamedTuple):
     lengths: Int64s
 
 
+class SplitLists(NamedTuple):
+    """The lists of a column, split.
+
+    Attributes
+    ----------
+    positions
+        UInt32, for each row the position of its list in ``runs.lengths``.
+    runs
+        The lists' entries. A list that equals the one of the row before stands there once.
+    """
+
+    positions: pl.Series
+    runs: Runs
+
+
 class Merged(NamedTuple):
     """Ids and how often each occurs, list after list.
 
@@ -51,11 +68,17 @@ class Merged(NamedTuple):
     lengths: Int64s
 
 
-def distinct_lists(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Return the lists without immediate repeats, and for each row the position of its own."""
-    positions = cells.rle_id()
-    starts = np.flatnonzero(np.diff(positions.to_numpy().astype(np.int64), prepend=-1))
-    return cells.gather(starts), positions
+def split_lists(cells: pl.DataFrame, schema: DatasetSchema) -> dict[str, SplitLists]:
+    """Split the cells of the list columns."""
+    split = {}
+    for column in schema.features:
+        if column.separator is not None:
+            texts = cells[column.name]
+            positions = texts.rle_id()
+            starts = np.flatnonzero(np.diff(positions.to_numpy().astype(np.int64), prepend=-1))
+            runs = find_runs(texts.gather(starts), column.separator)
+            split[column.name] = SplitLists(positions, runs)
+    return split
 
 
 def find_runs(lists: pl.Series, separator: str) -> Runs:

@@ -8,6 +8,7 @@ import polars as pl
 
 from smt_features.blocks import read_blocks
 from smt_features.encoding import encode
+from smt_features.lists import split_lists
 from smt_features.parallel import ordered_map
 from smt_features.parquet_source import read_tables, to_rows
 from smt_features.parsing import parse
@@ -107,13 +108,14 @@ def _encode(
     if bad.any():
         found = _violations(block, bad, schema)
         cells, keys_of_rows = cells.filter(~bad), keys_of_rows.filter(~bad)
+    lists = split_lists(cells, schema)
     return Encoded(
         source=block.source,
         rows=block.cells.height,
         rejected=block.cells.height - cells.height,
         violations=found,
-        tally=tally(cells, schema) if count else None,
-        frame=encode(cells, schema, seed=seed, keys=keys).with_columns(keys_of_rows),
+        tally=tally(cells, lists, schema) if count else None,
+        frame=encode(cells, lists, schema, seed=seed, keys=keys).with_columns(keys_of_rows),
         position=block.position,
     )
 

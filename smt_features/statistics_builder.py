@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from smt_features.hashing import bucket
-from smt_features.lists import Int64s
+from smt_features.lists import Int64s, split_lists
 from smt_features.manifest import Hash
 from smt_features.statistics import (
     ColumnStatistics,
@@ -40,7 +40,7 @@ class StatisticsBuilder:
 
     def add(self, split: str, cells: pl.DataFrame) -> None:
         """Add valid rows: a String column per schema column, "" where a cell is empty."""
-        self.add_tally(split, tally(cells, self._schema))
+        self.add_tally(split, tally(cells, split_lists(cells, self._schema), self._schema))
 
     def add_tally(self, split: str, counted: Tally) -> None:
         """Add rows that were counted elsewhere, as on another thread."""

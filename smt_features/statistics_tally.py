@@ -1,13 +1,14 @@
 """Counts the values of some rows: the part of the statistics that touches every cell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from smt_features.lists import Int64s, distinct_lists, find_runs
+from smt_features.lists import Int64s, Runs, SplitLists
 from smt_features.value_counts import Counted, as_ids, count_texts, count_weighted
-from smt_schemas import Column, DatasetSchema
+from smt_schemas import DatasetSchema
 
 
 @dataclass(frozen=True)
@@ -45,41 +46,48 @@ class Tally:
     lists: dict[str, ListTally]
 
 
-def tally(cells: pl.DataFrame, schema: DatasetSchema) -> Tally:
-    """Count the values of valid rows: a String column per schema column, "" where empty."""
+def tally(cells: pl.DataFrame, split: Mapping[str, SplitLists], schema: DatasetSchema) -> Tally:
+    """Count the values of valid rows.
+
+    Parameters
+    ----------
+    cells
+        A String column per schema column, "" where empty.
+    split
+        Its list columns, split.
+    """
     values = {}
     lists = {}
     for column in schema.columns:
         if column.is_list:
-            values[column.name], lists[column.name] = _tally_lists(cells[column.name], column)
+            values[column.name], lists[column.name] = _tally_lists(split[column.name])
         else:
             values[column.name] = count_texts(cells[column.name])
     return Tally(cells.height, values, lists)
 
 
-def _tally_lists(cells: pl.Series, column: Column) -> tuple[Counted, ListTally]:
+def _tally_lists(split: SplitLists) -> tuple[Counted, ListTally]:
     # A user's rows repeat the same list and a list repeats its entries, so only the first of
     # equal neighbours are looked at, with a weight.
-    assert column.separator is not None
-    lists, positions = distinct_lists(cells)
-    rows = np.bincount(positions.to_numpy(), minlength=len(lists)).astype(np.int64)
-    runs = find_runs(lists, column.separator)
-    owner = np.repeat(np.arange(len(lists)), runs.lengths)
-    lengths = np.zeros(len(lists), np.int64)
+    positions, runs = split
+    lists = len(runs.lengths)
+    rows = np.bincount(positions.to_numpy(), minlength=lists).astype(np.int64)
+    owner = np.repeat(np.arange(lists), runs.lengths)
+    lengths = np.zeros(lists, np.int64)
     np.add.at(lengths, owner, runs.counts)
     by_length = np.zeros(int(lengths.max(initial=0)) + 1, np.int64)
     np.add.at(by_length, lengths, rows)
     ids = as_ids(runs.entries)
-    distinct = int(rows @ runs.lengths) - _repeats(runs.entries, ids, owner, rows)
+    distinct = int(rows @ runs.lengths) - _repeats(runs, ids, owner, rows)
     counted = count_weighted(runs.entries, ids, rows[owner] * runs.counts)
     return counted, ListTally(by_length, distinct)
 
 
-def _repeats(entries: pl.Series, ids: Int64s, owner: Int64s, rows: Int64s) -> int:
+def _repeats(runs: Runs, ids: Int64s, owner: Int64s, rows: Int64s) -> int:
     """Return how many runs repeat an earlier run of their list, each times the list's rows."""
     # Neighbouring runs differ, so a list needs three runs for one to come back.
-    long = np.bincount(owner, minlength=len(rows))[owner] > 2
+    long = runs.lengths[owner] > 2
     if (ids < 0).any():
-        ids = entries.rank("dense").to_numpy().astype(np.int64)
+        ids = runs.entries.rank("dense").to_numpy().astype(np.int64)
     pairs = pl.Series((owner[long] << 32) | ids[long])
     return int(rows[owner[long]].sum() - rows[pairs.unique().to_numpy() >> 32].sum())

@@ -12,7 +12,8 @@ MAX_ID = 1 << 22
 """Ids below are counted in an array, of 32 MB at most; everything else by its text."""
 
 MERGE_ROWS = 1 << 16
-_POWERS = 10 ** np.arange(1, 8)
+# The least integer with so many digits; nothing below MAX_ID has more than seven.
+_LEAST = np.array([MAX_ID, 0, *(10**digits for digits in range(1, 7)), MAX_ID])
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ def as_ids(texts: pl.Series) -> Int64s:
     one text.
     """
     values = texts.cast(pl.Int32, strict=False).fill_null(-1).to_numpy().astype(np.int64)
-    digits = np.searchsorted(_POWERS, values, side="right") + 1
-    is_id = (values >= 0) & (values < MAX_ID) & (digits == texts.str.len_bytes().to_numpy())
-    return np.where(is_id, values, -1)
+    digits = texts.str.len_bytes().to_numpy()
+    least = _LEAST[np.minimum(digits, len(_LEAST) - 1)]
+    return np.where((values >= least) & (values < MAX_ID), values, -1)
 
 
 def count_texts(texts: pl.Series) -> Counted:
@@ -49,7 +50,11 @@ def count_texts(texts: pl.Series) -> Counted:
     if texts.head(1000).n_unique() < 100:
         # Few values: grouping is quicker than parsing.
         return Counted(np.empty(0, np.int64), np.empty(0, np.int64), _grouped(texts))
-    return count_weighted(texts, as_ids(texts), np.ones(len(texts), np.int64))
+    ids = as_ids(texts)
+    is_id = ids >= 0
+    numbers = ids[is_id]
+    others = texts.filter(pl.Series(~is_id))
+    return Counted(numbers, np.ones(len(numbers), np.int64), _grouped(others))
 
 
 def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
@@ -57,7 +62,7 @@ def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
     is_id = ids >= 0
     if is_id.all():
         return Counted(ids, weights, _grouped(texts.clear()))
-    others = pl.DataFrame({VALUE: texts, COUNT: weights}).filter(~pl.Series(is_id))
+    others = pl.DataFrame({VALUE: texts, COUNT: weights}).filter(pl.Series(~is_id))
     grouped = others.group_by(VALUE).agg(pl.col(COUNT).sum())
     return Counted(ids[is_id], weights[is_id], grouped)
 
