@@ -8,7 +8,7 @@ import pytest
 from smt_features import Dataset, open_shards
 from smt_features.manifest import Manifest
 from smt_features.verify import shards_of
-from smt_schemas import UserError
+from smt_schemas import DatasetSchema, UserError
 
 
 @pytest.fixture
@@ -66,7 +66,10 @@ def test_all_damage_is_listed_up_to_five(dataset: Dataset) -> None:
     assert lines[6] == "  and 1 more"
 
 
-def test_every_flipped_byte_in_the_manifest_is_noticed(dataset: Dataset) -> None:
+def test_every_flipped_byte_in_the_manifest_is_noticed(
+    prepared: Callable[..., Dataset], log_schema: Callable[..., DatasetSchema]
+) -> None:
+    dataset = prepared(["a", "b"], schema=log_schema("user"))
     path = dataset.directory / "manifest.json"
     data = path.read_bytes()
     unnoticed = []
