@@ -15,6 +15,9 @@ from smt_features.manifest import Manifest, Shard
 from smt_features.tfrecord import RecordError, read_records
 from smt_schemas import UserError
 
+_DAMAGE = (OSError, pa.ArrowInvalid, UnicodeDecodeError, RecordError, ExampleError)
+"""What reading a damaged shard raises; column names that are not UTF-8 among it."""
+
 
 class ShardFile:
     """One shard, read row group by row group.
@@ -50,7 +53,7 @@ class ShardFile:
         parquet = self._shard.name.endswith(".parquet")
         try:
             yield from self._read_parquet(indices) if parquet else self._read_tfrecord(indices)
-        except (OSError, pa.ArrowInvalid, RecordError, ExampleError) as error:
+        except _DAMAGE as error:
             msg = f"Cannot read the shard {self.path}: {error}. Check it with `smt verify`."
             raise UserError(msg) from error
 
