@@ -216,3 +216,36 @@ def test_the_shard_of_another_dataset_is_refused(
 
     with pytest.raises(UserError, match=r"is not the one of the manifest.*smt verify"):
         list(dataset["train"].batches(10))
+
+
+def test_a_shard_with_damaged_column_names_is_refused(
+    prepared: Callable[..., Dataset], log_lines: Callable[..., list[str]]
+) -> None:
+    dataset = prepared(log_lines(5))
+    path = dataset.directory / dataset["train"].shards[0].name
+    path.write_bytes(path.read_bytes().replace(b"price", b"pric\xff"))
+
+    with pytest.raises(UserError, match=r"Cannot read the shard .*smt verify"):
+        list(dataset["train"].batches(2))
+
+
+@pytest.mark.parametrize("fmt", ["parquet", "tfrecord"])
+def test_a_flipped_byte_in_a_shard_never_ends_in_a_traceback(
+    fmt: str, prepared: Callable[..., Dataset], log_lines: Callable[..., list[str]]
+) -> None:
+    dataset = prepared(log_lines(40), format=fmt)
+    path = dataset.directory / dataset["train"].shards[0].name
+    data = path.read_bytes()
+    refused = 0
+
+    for position in range(0, len(data), len(data) // 150):
+        flipped = bytearray(data)
+        flipped[position] ^= 0x10
+        path.write_bytes(flipped)
+        try:
+            list(dataset["train"].batches(16))
+        except UserError:
+            refused += 1
+
+    # Without `verify`, not all damage is noticed.
+    assert refused > 10

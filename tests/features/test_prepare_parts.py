@@ -1,0 +1,90 @@
+"""Prepared in parts and merged, a dataset is the one of a single run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smt_features import blocks, units
+from smt_features.manifest import PrepareOptions
+from smt_features.parts import merge_parts, parse_part, prepare_part
+from smt_features.prepare import prepare
+from smt_features.reading import PrepareJob
+from smt_schemas import UsageError, UserError, taobao
+
+OPTIONS = PrepareOptions(keys=True, rows_per_shard=150, rows_per_group=64)
+
+
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """Show no progress."""
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def raw(tmp_path: Path, log_lines: Callable[..., list[str]]) -> Path:
+    """Return a folder with a split in two files, bad lines in both, and a very long line."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for number, rows in enumerate((170, 90)):
+        lines = log_lines(rows, seed=number)
+        lines[50:50] = ["bad", "x" * 9000]
+        (folder / f"taobao_train_data-{number}.csv").write_text("\n".join(lines) + "\n")
+    (folder / "taobao_test_data").write_text("\n".join(log_lines(60, seed=5)) + "\n")
+    return folder
+
+
+@pytest.fixture(params=[700, 4096])
+def _pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", request.param)
+    monkeypatch.setattr(units, "BLOCK_BYTES", request.param)
+
+
+def job_of(raw: Path, output: Path, **fields: Any) -> PrepareJob:
+    return PrepareJob(raw, output, taobao(), OPTIONS, max_bad_rows=4, statistics=False, **fields)
+
+
+@pytest.mark.usefixtures("_pieces")
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 40])
+def test_merged_parts_are_byte_identical_to_a_single_run(
+    parts: int, raw: Path, tmp_path: Path
+) -> None:
+    single = prepare(job_of(raw, tmp_path / "single")).directory
+    job = job_of(raw, tmp_path / "merged")
+
+    for part in reversed(range(1, parts + 1)):
+        prepare_part(job, part, parts, silent)
+    merged = merge_parts(job, parts, silent).directory
+
+    assert contents(merged) == contents(single)
+
+
+def test_a_missing_part_is_named(raw: Path, tmp_path: Path) -> None:
+    job = job_of(raw, tmp_path / "merged")
+    prepare_part(job, 1, 2, silent)
+
+    with pytest.raises(
+        UserError, match=r"Part 2 of 2 is missing\. Run `smt prepare .* --part 2/2`"
+    ):
+        merge_parts(job, 2, silent)
+
+
+def test_a_part_of_another_run_is_named(raw: Path, tmp_path: Path) -> None:
+    for part in (1, 2):
+        prepare_part(job_of(raw, tmp_path / "merged", seed=part), part, 2, silent)
+
+    with pytest.raises(UserError, match="Part 2 of 2 was made from other files or options"):
+        merge_parts(job_of(raw, tmp_path / "merged", seed=1), 2, silent)
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "a/b", "1 / 2"])
+def test_a_text_that_is_no_part_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="give K/N"):
+        parse_part(text)
