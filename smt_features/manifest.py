@@ -141,13 +141,16 @@ class Manifest(Model):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the manifest's text, which identifies the dataset."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """SHA-256 of the manifest's text but its last field, the digest; names the dataset."""
+        return hashlib.sha256(self._body().encode()).hexdigest()
 
     def to_json(self) -> str:
         """Return the manifest's text, the same for the same dataset."""
+        return self._body() + _seal(self._body())
+
+    def _body(self) -> str:
         fields = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return json.dumps(fields, indent=1) + "\n"
+        return json.dumps(fields, indent=1).removesuffix("\n}")
 
     def write(self, directory: Path) -> None:
         """Publish the manifest, and with it the dataset."""
@@ -192,11 +195,20 @@ class Manifest(Model):
                 f"version {VERSION}. Run `smt prepare --overwrite`."
             )
             raise UserError(msg)
+        body = text[: -len(_seal(""))]
+        if text != body + _seal(body):
+            msg = f"{path} was changed since it was written. Run `smt prepare --overwrite`."
+            raise UserError(msg)
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(body + "\n}")
         except ValidationError as error:
             msg = f"{path} is damaged:\n{describe(error)}\nRun `smt prepare --overwrite`."
             raise UserError(msg) from error
+
+
+def _seal(body: str) -> str:
+    """Return the end of the manifest with this body: the body's digest."""
+    return f',\n "digest": "{hashlib.sha256(body.encode()).hexdigest()}"\n}}\n'
 
 
 def _text(path: Path) -> str:
@@ -204,7 +216,7 @@ def _text(path: Path) -> str:
         if path.stat().st_size > MAX_BYTES:
             msg = f"{path} is larger than any manifest."
             raise UserError(msg)
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()
     except FileNotFoundError as error:
         msg = f"{path.parent} is not a dataset: it has no {NAME}. Run `smt prepare` first."
         raise UserError(msg) from error

@@ -86,7 +86,9 @@ def _joined(lists: pl.Series, column: Column, source: Source) -> pl.Series:
             f"{separator!r}. Declare another separator in the schema."
         )
         raise UserError(msg)
-    return entries.list.join(separator).fill_null("")
+    joined = entries.list.join(separator).fill_null("")
+    # A list of one empty entry would read as an empty list; two empty entries are as wrong.
+    return joined.set((joined == "") & (entries.list.len() > 0).fill_null(False), separator)
 
 
 def _check(arrow: pa.Schema, schema: DatasetSchema, source: Source) -> None:

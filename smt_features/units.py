@@ -27,9 +27,9 @@ def divide(sources: list[Source], parts: int) -> list[list[Unit]]:
     for source in sources:
         size = source.size
         blocks = max(-(-size // BLOCK_BYTES), 1) if source.kind == "csv" else 1
-        owners = [
-            (before + block * BLOCK_BYTES) * parts // max(total, 1) for block in range(blocks)
-        ]
+        starts = [before + block * BLOCK_BYTES for block in range(blocks)]
+        # An empty file at the end begins where nothing is left to share.
+        owners = [min(start * parts // max(total, 1), parts - 1) for start in starts]
         before += size
         for part in sorted(set(owners)):
             first = owners.index(part)

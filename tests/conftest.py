@@ -3,6 +3,7 @@
 import random
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,14 +98,12 @@ def log_lines() -> Callable[..., list[str]]:
     return make
 
 
-@pytest.fixture
-def prepared(tmp_path: Path) -> Callable[..., Dataset]:
-    """Return a function that prepares lines of a log (or a folder) and opens the dataset.
-
-    Options of the shards and of the job are keyword arguments.
-    """
+@pytest.fixture(scope="session")
+def prepared_in() -> Callable[..., Dataset]:
+    """Return `prepared` with a folder to work in as first argument."""
 
     def run(
+        base: Path,
         train: list[str] | Path,
         test: list[str] | None = None,
         *,
@@ -115,8 +114,8 @@ def prepared(tmp_path: Path) -> Callable[..., Dataset]:
         **options: Any,
     ) -> Dataset:
         schema = schema or taobao()
-        directory = train if isinstance(train, Path) else tmp_path / folder
-        output = tmp_path / folder / "shards"
+        directory = train if isinstance(train, Path) else base / folder
+        output = base / folder / "shards"
         if not isinstance(train, Path):
             directory.mkdir(parents=True, exist_ok=True)
             for stem, lines in zip(schema.splits.values(), (train, test), strict=True):
@@ -134,6 +133,15 @@ def prepared(tmp_path: Path) -> Callable[..., Dataset]:
         return open_shards(output, verify=True)
 
     return run
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, prepared_in: Callable[..., Dataset]) -> Callable[..., Dataset]:
+    """Return a function that prepares lines of a log (or a folder) and opens the dataset.
+
+    Options of the shards and of the job are keyword arguments.
+    """
+    return partial(prepared_in, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from smt_features import Dataset, open_shards
+from smt_features.manifest import Manifest
 from smt_features.verify import shards_of
 from smt_schemas import UserError
 
@@ -63,3 +64,38 @@ def test_all_damage_is_listed_up_to_five(dataset: Dataset) -> None:
     lines = str(refusal.value).splitlines()
     assert [line.endswith("is missing") for line in lines[1:6]] == [True] * 5
     assert lines[6] == "  and 1 more"
+
+
+def test_every_flipped_byte_in_the_manifest_is_noticed(dataset: Dataset) -> None:
+    path = dataset.directory / "manifest.json"
+    data = path.read_bytes()
+    unnoticed = []
+
+    for position, byte in enumerate(data):
+        flipped = bytearray(data)
+        flipped[position] ^= 0x20 if chr(byte).isalpha() else 0x01
+        path.write_bytes(flipped)
+        try:
+            Manifest.read(dataset.directory)
+        except UserError:
+            continue
+        unnoticed.append(position)
+
+    assert unnoticed == []
+
+
+@pytest.mark.parametrize("change", [b"\n", b" ", b"\0"], ids=["line end", "space", "NUL"])
+def test_bytes_added_to_the_manifest_are_noticed(change: bytes, dataset: Dataset) -> None:
+    path = dataset.directory / "manifest.json"
+    path.write_bytes(path.read_bytes() + change)
+
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        open_shards(dataset.directory)
+
+
+def test_other_line_ends_in_the_manifest_are_noticed(dataset: Dataset) -> None:
+    path = dataset.directory / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+    with pytest.raises(UserError, match="was changed since it was written"):
+        open_shards(dataset.directory)
