@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from smt_cli import deeprec, evaluate, prepare, synth, train, verify
+from smt_cli import deeprec, evaluate, inspect_stats, prepare, synth, train, verify
 
 app = typer.Typer(
     name="smt",
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command("prepare")(prepare.command)
 app.command("synth")(synth.command)
+app.command("inspect-stats")(inspect_stats.command)
 app.command("verify")(verify.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)

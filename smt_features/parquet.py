@@ -12,10 +12,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from smt_features.parallel import ordered_map
+
 COMPRESSION = "zstd"
 COMPRESSION_LEVEL = 4
 _ELEMENT = "element"
 _SAMPLE_ROWS = 32_768
+_CANDIDATES = ("RLE_DICTIONARY", "PLAIN", "DELTA_BINARY_PACKED")
 
 OLDEST = pl.CompatLevel.oldest()
 """Arrow types that every library knows: large strings and lists rather than views."""
@@ -44,13 +47,13 @@ def choose_encodings(table: pa.Table) -> dict[str, str]:
     where whole lists repeat.
     """
     sample = table.slice(0, _SAMPLE_ROWS)
-    candidates = ["RLE_DICTIONARY", "PLAIN", "DELTA_BINARY_PACKED"]
-    chosen = {}
-    for name in table.column_names:
+
+    def best(name: str) -> str:
         column = sample.select([name])
-        sizes = {encoding: _size(column, {name: encoding}) for encoding in candidates}
-        chosen[name] = min(candidates, key=lambda encoding: sizes[encoding])
-    return chosen
+        return min(_CANDIDATES, key=lambda encoding: _size(column, {name: encoding}))
+
+    names = table.column_names
+    return dict(zip(names, ordered_map(best, names), strict=True))
 
 
 def write_parquet(path: Path, row_groups: Iterable[pa.Table], encodings: Encodings) -> None:

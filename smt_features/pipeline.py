@@ -102,13 +102,14 @@ def _encode(
     )
     cells, keys_of_rows = block.cells, pl.Series(KEY, sort_keys)
     found = pl.DataFrame(schema=SCHEMA)
-    bad = bad_rows(cells, schema)
+    lists = split_lists(cells, schema)
+    bad = bad_rows(cells, schema, lists)
     if block.refused:
         bad = bad.scatter(list(block.refused), True)
     if bad.any():
         found = _violations(block, bad, schema)
         cells, keys_of_rows = cells.filter(~bad), keys_of_rows.filter(~bad)
-    lists = split_lists(cells, schema)
+        lists = split_lists(cells, schema)
     return Encoded(
         source=block.source,
         rows=block.cells.height,

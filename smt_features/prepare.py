@@ -111,7 +111,8 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
     (job.output / MANIFEST).unlink(missing_ok=True)
     rows.rejected.publish(job.output)
     identity = run_identity(job.schema, job.options, job.seed, records)
-    with Journal(job.output, identity) as journal:
+    with ThreadPoolExecutor(1) as executor, Journal(job.output, identity) as journal:
+        statistics = executor.submit(rows.statistics.finish) if rows.statistics else None
         manifest = Manifest(
             schema=job.schema,
             schema_digest=job.schema.digest,
@@ -123,8 +124,8 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
             feature_spec=_feature_spec(job),
         )
     _remove_strays(job.output, manifest)
-    if rows.statistics:
-        rows.statistics.finish().write(job.output)
+    if statistics:
+        statistics.result().write(job.output)
     manifest.write(job.output)
     journal.remove()
     return Prepared(manifest, job.output, rows.rejected)

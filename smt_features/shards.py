@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from smt_features.cutting import Piece, cut_row_groups, cut_shards
 from smt_features.example_blocks import encode_blocks
@@ -109,7 +108,7 @@ class ShardWriter:
     def _write(self, task: _Task) -> _Written:
         tables = list(self._tables(task.pieces))
         counts = {
-            column.name: sum(int(pc.sum(table[column.name]).as_py()) for table in tables)
+            column.name: sum(int(table[column.name].to_numpy().sum()) for table in tables)
             for column in self._schema.labels
         }
         shards = {

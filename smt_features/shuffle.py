@@ -123,7 +123,11 @@ class RowStore:
 
 
 def _order(frame: pl.DataFrame) -> Int64s:
-    return np.argsort(frame[KEY].to_numpy(), kind="stable")
+    keys = frame[KEY].to_numpy()
+    order = np.argsort(keys)
+    ordered = keys[order]
+    # Several times as fast as a stable sort, which only equal keys need: they almost never are.
+    return np.argsort(keys, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
 
 
 def _mapped(path: Path) -> pa.Table:

@@ -4,7 +4,7 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -18,7 +18,7 @@ from pydantic import (
 
 from smt_features.files import published
 from smt_features.manifest import Hash
-from smt_schemas import UserError, describe
+from smt_schemas import UsageError, UserError, describe
 
 NAME = "statistics.json"
 FORMAT: Literal["smt-statistics"] = "smt-statistics"
@@ -26,6 +26,7 @@ VERSION: Literal[1] = 1
 MAX_BYTES = 64 << 20
 """A larger file holds no statistics of ours."""
 
+T = TypeVar("T")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -149,6 +150,10 @@ class SplitStatistics(Model):
     rows: NonNegativeInt
     columns: list[ColumnStatistics]
 
+    def by_name(self) -> dict[str, ColumnStatistics]:
+        """Return the columns by name."""
+        return {column.name: column for column in self.columns}
+
 
 class Statistics(Model):
     """Statistics of a dataset, by split."""
@@ -158,6 +163,24 @@ class Statistics(Model):
     schema_digest: str = Field(pattern="^[0-9a-f]{64}$")
     hash: Hash
     splits: dict[str, SplitStatistics]
+
+    def select(self, *, split: str | None = None, column: str | None = None) -> Self:
+        """Return the statistics of one split, of one column, or of both; None means all.
+
+        Raises
+        ------
+        UsageError
+            When there is no such split or column.
+        """
+        splits = _picked(self.splits, split, "split")
+        if column is not None:
+            splits = {
+                name: part.model_copy(
+                    update={"columns": list(_picked(part.by_name(), column, "column").values())}
+                )
+                for name, part in splits.items()
+            }
+        return self.model_copy(update={"splits": splits})
 
     def to_json(self) -> str:
         """Return the JSON that `read` takes: the same statistics give the same bytes."""
@@ -193,3 +216,12 @@ class Statistics(Model):
         except ValidationError as error:
             msg = f"{path} holds no valid statistics:\n{describe(error)}\n{remedy}"
             raise UserError(msg) from error
+
+
+def _picked(items: dict[str, T], name: str | None, kind: str) -> dict[str, T]:
+    if name is None:
+        return items
+    if name not in items:
+        msg = f"There is no {kind} {name!r}. There are: {', '.join(items)}."
+        raise UsageError(msg)
+    return {name: items[name]}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
@@ -11,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from smt_features.files import published
 from smt_features.parallel import ordered_map
 from smt_features.synth_clicks import AucCounter, ClickModel, calibrated
 from smt_features.synth_frame import to_frame
@@ -86,19 +88,14 @@ def synthesize(
     model = calibrated(world, _stream(seed, 1))
     blocks = allot_users(_stream(seed, 2), sizes)
     report = []
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for number, name in enumerate(sizes):
-            writer = _SplitWriter(paths[name], sides[name] if probabilities else None)
-            with writer:
-                for frame in _frames(world, model, blocks[name], (seed, 3 + number)):
-                    writer.add(frame)
-                    if progress:
-                        progress(name, writer.rows, sizes[name])
-            report.append(writer.report(name, sum(len(block.ids) for block in blocks[name])))
-    except OSError as error:
-        msg = f"Cannot write to {directory}: {error.strerror or error}"
-        raise UserError(msg) from error
+    for number, name in enumerate(sizes):
+        writer = _SplitWriter(paths[name], sides[name] if probabilities else None)
+        with writer:
+            for frame in _frames(world, model, blocks[name], (seed, 3 + number)):
+                writer.add(frame)
+                if progress:
+                    progress(name, writer.rows, sizes[name])
+        report.append(writer.report(name, sum(len(block.ids) for block in blocks[name])))
     return report
 
 
@@ -157,18 +154,20 @@ class _SplitWriter:
         self._clicks = self._buys = 0
 
     def __enter__(self) -> None:
-        self._text: BinaryIO = self._stack.enter_context(_part(self._path).open("wb"))
+        part = self._stack.enter_context(published(self._path))
+        self._text: BinaryIO = self._stack.enter_context(part.open("wb"))
         if self._side is not None:
-            writer = pq.ParquetWriter(_part(self._side), PROBABILITIES, compression="zstd")
+            part = self._stack.enter_context(published(self._side))
+            writer = pq.ParquetWriter(part, PROBABILITIES, compression="zstd")
             self._parquet = self._stack.enter_context(writer)
 
-    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        self._stack.close()
-        for path in filter(None, (self._path, self._side)):
-            if failed:
-                _part(path).unlink(missing_ok=True)
-            else:
-                _part(path).replace(path)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def add(self, frame: pl.DataFrame) -> None:
         """Append the 20 columns as text, and count; the last two columns go to the side file."""
@@ -196,7 +195,3 @@ class _SplitWriter:
             best_auc=self._auc.auc(),
             probabilities=self._side,
         )
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")

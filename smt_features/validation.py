@@ -6,18 +6,37 @@ breaks is asked of the bad rows only.
 """
 
 import re
+from collections.abc import Mapping
 
 import polars as pl
 
+from smt_features.lists import SplitLists
 from smt_schemas import INTEGER, Column, DatasetSchema, value_range
 
 _ENUMERABLE = 1000
 """Up to so many allowed texts are compared as texts."""
 
 
-def bad_rows(cells: pl.DataFrame, schema: DatasetSchema) -> pl.Series:
-    """Return a boolean for each row: whether a cell breaks a rule."""
-    bad = [~good for column in schema.columns if (good := _is_good(column)) is not None]
+def bad_rows(
+    cells: pl.DataFrame, schema: DatasetSchema, lists: Mapping[str, SplitLists]
+) -> pl.Series:
+    """Return a boolean for each row: whether a cell breaks a rule.
+
+    Parameters
+    ----------
+    cells
+        A String column per schema column.
+    schema
+        The rules.
+    lists
+        The list columns, split. Their entries tell at once whether any list is bad.
+    """
+    bad = [
+        ~good
+        for column in schema.columns
+        if column.name not in lists or _has_bad_entry(lists[column.name], column)
+        if (good := _is_good(column)) is not None
+    ]
     if not bad:
         return pl.repeat(False, cells.height, eager=True)
     return cells.select(bad=pl.any_horizontal(bad)).to_series()
@@ -60,6 +79,12 @@ def _is_good(column: Column) -> pl.Expr | None:
         return pl.col(column.name).is_in(texts)
     rule = _broken_rule(column)
     return None if rule is None else rule.is_null()
+
+
+def _has_bad_entry(lists: SplitLists, column: Column) -> bool:
+    entries = lists.runs.entries
+    good = entries.str.contains(f"^{INTEGER}$") if column.type == "int" else entries != ""
+    return column.required or not good.all()
 
 
 def _good_texts(column: Column) -> list[str] | None:

@@ -25,7 +25,7 @@ class Counted:
     ids, weights
         Small integers, possibly repeated, and how often each stands there; int64.
     texts
-        All other texts: ``value`` (String) and ``count`` (int64).
+        All other texts, and ids where there are few: ``value`` (String) and ``count`` (int64).
     """
 
     ids: Int64s
@@ -70,8 +70,8 @@ def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
 class ValueCounts:
     """Exact counts of the texts of a column.
 
-    Memory: 8 bytes for each integer up to the largest id below 2^22; about 40 bytes for each
-    other distinct text, and the text itself on top where it has more than 12 bytes, up to
+    Memory: at most 16 bytes for each integer up to the largest id below 2^22; about 40 bytes for
+    each other distinct text, and the text itself on top where it has more than 12 bytes, up to
     three times that while counts are merged.
     """
 
@@ -83,11 +83,7 @@ class ValueCounts:
 
     def add(self, counted: Counted) -> None:
         """Add counts; those of texts are merged when as many wait as are merged already."""
-        if len(counted.ids):
-            largest = int(counted.ids.max())
-            if largest >= len(self._ids):
-                self._ids = np.concatenate([self._ids, np.zeros(largest + 1, np.int64)])
-            np.add.at(self._ids, counted.ids, counted.weights)
+        self._add_ids(counted.ids, counted.weights)
         if counted.texts.height:
             self._pending.append(counted.texts)
             self._pending_rows += counted.texts.height
@@ -101,11 +97,24 @@ class ValueCounts:
         numbers = pl.DataFrame({VALUE: pl.Series(ids).cast(pl.String), COUNT: self._ids[ids]})
         return pl.concat([numbers, self._texts])
 
+    def _add_ids(self, ids: Int64s, weights: Int64s) -> None:
+        if len(ids):
+            largest = int(ids.max())
+            if largest >= len(self._ids):
+                self._ids = np.concatenate([self._ids, np.zeros(largest + 1, np.int64)])
+            np.add.at(self._ids, ids, weights)
+
     def _merge(self) -> None:
-        if self._pending:
-            parts = pl.concat([self._texts, *self._pending])
-            self._texts = parts.group_by(VALUE).agg(pl.col(COUNT).sum())
-            self._pending, self._pending_rows = [], 0
+        if not self._pending:
+            return
+        parts = pl.concat([self._texts, *self._pending])
+        merged = parts.group_by(VALUE).agg(pl.col(COUNT).sum())
+        self._pending, self._pending_rows = [], 0
+        # Where a block held few values, its ids came as texts.
+        ids = as_ids(merged[VALUE])
+        is_id = ids >= 0
+        self._add_ids(ids[is_id], merged[COUNT].to_numpy()[is_id])
+        self._texts = merged.filter(pl.Series(~is_id))
 
 
 def _grouped(texts: pl.Series) -> pl.DataFrame:

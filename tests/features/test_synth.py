@@ -155,6 +155,23 @@ def test_impossible_requests_are_usage_errors(
         synthesize(tmp_path, rows, **options)  # type: ignore[arg-type]
 
 
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UserError, match="Cannot write"):
+        synthesize(tmp_path / "file" / "below", 10)
+
+
+def test_an_interrupted_run_leaves_no_files(tmp_path: Path) -> None:
+    def interrupt(_split: str, _done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(tmp_path, 100, probabilities=True, progress=interrupt)
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def marginals(frame: pl.DataFrame) -> dict[str, float]:
     """Figures of a log that do not depend on its size."""
     tags = frame.filter(pl.col("tag_category_list") != "").select(
