@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
@@ -167,8 +166,9 @@ def _add_rejected(
     )
     rows = record.rejected_rows
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches():
-            violations = pl.DataFrame(pa.Table.from_batches([batch]))
+        # A row group is what a block had, so the merged file has the row groups of a single run.
+        for group in range(file.num_row_groups):
+            violations = pl.DataFrame(file.read_row_group(group))
             moved = violations.join(before, on="file", how="left", maintain_order="left")
             moved = moved.with_columns(pl.col("line") + pl.col("before")).drop("before")
             rejected.add(moved, rows)
