@@ -40,7 +40,7 @@ def cells_of(line: bytes, columns: int, separator: str) -> Row:
     return cells if len(cells) == columns else "fields"
 
 
-@settings(max_examples=1000)
+@settings(max_examples=600)
 @given(
     pieces=st.lists(st.sampled_from(PIECES), min_size=1, max_size=40),
     columns=st.integers(1, 4),

@@ -41,21 +41,18 @@ def raw(tmp_path: Path, log_lines: Callable[..., list[str]]) -> Path:
     return folder
 
 
-@pytest.fixture(params=[700, 4096])
-def _pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", request.param)
-    monkeypatch.setattr(units, "BLOCK_BYTES", request.param)
-
-
 def job_of(raw: Path, output: Path, **fields: Any) -> PrepareJob:
     return PrepareJob(raw, output, taobao(), OPTIONS, max_bad_rows=4, statistics=False, **fields)
 
 
-@pytest.mark.usefixtures("_pieces")
-@pytest.mark.parametrize("parts", [1, 2, 3, 7, 40])
+@pytest.mark.parametrize(
+    ("parts", "block_bytes"), [(1, 4096), (2, 4096), (3, 4096), (7, 4096), (2, 1500), (25, 1500)]
+)
 def test_merged_parts_are_byte_identical_to_a_single_run(
-    parts: int, raw: Path, tmp_path: Path
+    parts: int, block_bytes: int, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(units, "BLOCK_BYTES", block_bytes)
     single = prepare(job_of(raw, tmp_path / "single")).directory
     job = job_of(raw, tmp_path / "merged")
 
