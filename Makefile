@@ -8,16 +8,20 @@ MODULES := -p smt_schemas -p smt_features -p smt_model -p smt_cli
 SOURCES := $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -name py.typed | LC_ALL=C sort)
 STAMP := $(VENV)/installed-$(shell echo $(SOURCES) | cksum | cut -d' ' -f1)
 
+# Errors only: warnings of package indices and build tools are not the reader's business.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install -qq --disable-pip-version-check
+
 .PHONY: install demo test test-slow lint bench clean
 install: $(STAMP)
 
 $(BIN)/pip:
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt pip setuptools
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt \
+	@echo "Installing into $(VENV), about half a minute"
+	@$(PIP) --upgrade -c constraints.txt pip setuptools
+	@$(PIP) --no-build-isolation -c constraints.txt \
 		--config-settings editable_mode=strict -e '.[train,dev]'
 	@rm -f $(VENV)/installed-*
 	@touch $@

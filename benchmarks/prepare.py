@@ -28,25 +28,28 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
-        _smt("synth", directory, "--rows", arguments.rows, "--test-fraction", 0)
-        raw = directory / "taobao_train_data"
-        copies = directory / "copy.parquet"
+        _smt("synth", directory, "--rows", arguments.rows)
+        size = sum(file.stat().st_size for file in directory.iterdir())
         things: dict[str, Callable[[], object]] = {
-            "copy": lambda: _python("-c", COPY, raw, copies),
+            "Polars copy": lambda: _python(
+                "-c", COPY, directory / "taobao_*_data", directory / "copy.parquet"
+            ),
+            "smt prepare --no-statistics": lambda: _prepare(directory, "--no-statistics"),
+            "smt prepare --format tfrecord": lambda: _prepare(directory, "--format", "tfrecord"),
             "smt prepare": lambda: _prepare(directory),
         }
         timings = in_turn(things, arguments.runs)
         shards = sum(file.stat().st_size for file in (directory / "shards").rglob("*.parquet"))
-        print(f"{arguments.rows:,} rows, {raw.stat().st_size / 1e6:.0f} MB of CSV")
+        print(f"{arguments.rows:,} rows, {size / 1e6:.0f} MB of CSV; median (fastest to slowest)")
         for name, timing in timings.items():
-            ratio = timing.median / timings["copy"].median
-            print(f"{name:>12}  {timing}  {ratio:.2f} times the copy")
-        print(f"Parquet shards: {shards / raw.stat().st_size:.1%} of the CSV's bytes")
+            ratio = timing.median / timings["Polars copy"].median
+            print(f"{name:>30}  {timing}  {ratio:.2f} times the copy")
+        print(f"Parquet shards: {shards / size:.1%} of the CSV's bytes")
 
 
-def _prepare(directory: Path) -> None:
+def _prepare(directory: Path, *options: str) -> None:
     shutil.rmtree(directory / "shards", ignore_errors=True)
-    _smt("prepare", directory)
+    _smt("prepare", directory, *options)
 
 
 def _smt(*arguments: object) -> None:

@@ -18,7 +18,7 @@ def command(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the statistics as JSON.")] = False,
 ) -> None:
-    """Show nulls, values, bucket fill, hash collisions, list lengths and label rates."""
+    """Show what a log holds and what hashing did to it."""
     from smt_cli.progress import stages
     from smt_cli.stats_tables import print_columns, print_one_column
     from smt_features.statistics_source import find_statistics

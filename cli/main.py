@@ -14,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes cut long option names short
 )
 app.command("prepare")(prepare.command)
 app.command("synth")(synth.command)

@@ -69,7 +69,7 @@ def print_prepared(result: "Prepared", seconds: float) -> None:
             f"{label} {count / split.rows:.3%}" for label, count in split.label_counts.items()
         )
         files = "  ".join(
-            f"{len(shards)} {fmt} ({size(sum(shard.bytes for shard in shards))})"
+            f"{fmt}: {_count(len(shards), 'shard')}, {size(sum(shard.bytes for shard in shards))}"
             for fmt, shards in split.shards.items()
         )
         typer.echo(f"{name:>8}  {split.rows:>12,} rows  {rates}  {files}")
@@ -119,3 +119,7 @@ def print_synthesized(splits: "list[SynthSplit]", seconds: float) -> None:
         typer.echo(f"Best attainable click AUC on the {test.name} split: {test.best_auc:.4f}")
     rows = sum(split.rows for split in splits)
     typer.echo(f"{rows:,} rows in {seconds:.1f} s ({rows / seconds:,.0f} rows/s)")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

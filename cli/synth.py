@@ -23,7 +23,7 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Write a Taobao-like raw log of any size with a known click probability."""
+    """Write a Taobao-like log with known click probability."""
     from time import perf_counter
 
     from smt_cli.progress import stages

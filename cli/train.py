@@ -50,7 +50,7 @@ def command(
     ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
-    """Train the multi-task model on the split "train" and evaluate it on "test".
+    """Train the click and conversion towers on shards.
 
     The spelling of DeepRec's script (--batch_size, --no_eval) is understood too.
     """

@@ -3,8 +3,11 @@
 set -eu
 PATH="${BIN:-.venv/bin}:$PATH"
 
+bold='' plain=''
+if [ -t 1 ]; then bold='\033[1m' plain='\033[0m'; fi
+
 step() {
-  printf '\n\033[1m%s\033[0m\n$ %s\n' "$1" "$2"
+  printf "\n$bold%s$plain\n\$ %s\n" "$1" "$2"
   sh -c "$2"
 }
 

@@ -82,11 +82,14 @@ def synthesize(
     schema = taobao()
     paths = {name: directory / schema.splits[name] for name in sizes}
     sides = {name: directory / f"probabilities_{name}.parquet" for name in sizes}
-    _refuse_existing([*paths.values(), *(sides.values() if probabilities else [])], overwrite)
+    _refuse_existing([*paths.values(), *sides.values()], overwrite)
 
     world = build_world(rows, _stream(seed, 0))
     model = calibrated(world, _stream(seed, 1))
     blocks = allot_users(_stream(seed, 2), sizes)
+    for side in sides.values():
+        if side.exists():
+            side.unlink()  # never leave the probabilities of other rows
     report = []
     for number, name in enumerate(sizes):
         writer = _SplitWriter(paths[name], sides[name] if probabilities else None)

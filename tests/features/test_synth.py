@@ -155,6 +155,14 @@ def test_impossible_requests_are_usage_errors(
         synthesize(tmp_path, rows, **options)  # type: ignore[arg-type]
 
 
+def test_probabilities_of_replaced_rows_do_not_stay(tmp_path: Path) -> None:
+    synthesize(tmp_path, 10, probabilities=True)
+
+    synthesize(tmp_path, 10, seed=1, overwrite=True)
+
+    assert not list(tmp_path.glob("probabilities_*"))
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
