@@ -38,7 +38,7 @@ class DatasetSchema(BaseModel):
     name
         Name of the data set.
     user_column
-        The feature that identifies a user: grouped AUC groups by it, and rows of one user
+        The feature that identifies a user: grouped AUC groups by it, and rows of like users
         are stored together inside a row group, which makes shards smaller.
     csv
         Format of text files.

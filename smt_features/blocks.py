@@ -97,7 +97,7 @@ def _whole_lines(source: Source, first: int, end: int | None) -> Iterator[tuple[
                     )
                     raise UserError(msg)
                 continue
-            yield number - 1, rest + chunk[:cut], raw.tell()
+            yield number - 1, b"".join((rest, memoryview(chunk)[:cut])), raw.tell()
             rest = chunk[cut:]
         if rest and end is None:
             yield number, rest + b"\n", raw.tell()

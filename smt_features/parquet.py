@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from smt_features.parallel import ordered_map
 
 COMPRESSION = "zstd"
-COMPRESSION_LEVEL = 4
+COMPRESSION_LEVEL = 1
 _ELEMENT = "element"
 _SAMPLE_ROWS = 32_768
 _CANDIDATES = ("RLE_DICTIONARY", "PLAIN", "DELTA_BINARY_PACKED")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from smt_features.cutting import Piece, cut_row_groups, cut_shards
+from smt_features.cutting import Piece, cluster_columns, cut_row_groups, cut_shards
 from smt_features.example_blocks import encode_blocks
 from smt_features.files import published, sha256
 from smt_features.journal import Journal
@@ -68,7 +68,7 @@ class ShardWriter:
         self._options = options
         self._progress = progress
         self._columns = layout(schema, keys=options.keys)
-        self._cluster_by = schema.user_column if options.shuffle else None
+        self._cluster_by = cluster_columns(schema) if options.shuffle else []
         self._encodings: Encodings = {}
 
     def write(self, stores: dict[str, RowStore]) -> dict[str, SplitRecord]:
