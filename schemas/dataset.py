@@ -107,6 +107,7 @@ class DatasetSchema(BaseModel):
                 ],
                 "split must be a file name without a folder: {}",
             ),
+            (_repeated(self.splits.values()), "two splits cannot read the same files: {}"),
         ]
         for wrong, text in checks:
             if wrong:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from smt_schemas.column import Column
@@ -30,14 +30,18 @@ class Violation(NamedTuple):
 
 
 def row_model(schema: DatasetSchema) -> type[BaseModel]:
-    """Build the model of one row: a field per column, in file order.
+    """Build the model of one row: a field per column, in file order, aliased by its name.
 
     Fields take the cell's text. They give ``int`` for integer columns, ``list[str]`` for
     lists, ``str`` otherwise, and None for a missing value (a list: the empty list).
     """
+    # Columns may be called like something of BaseModel, such as `json`; aliases may.
     fields: dict[str, Any] = {
-        column.name: (Annotated[_python_type(column), BeforeValidator(_reader(column))], ...)
-        for column in schema.columns
+        f"cell_{number}": (
+            Annotated[_python_type(column), BeforeValidator(_reader(column))],
+            Field(alias=column.name),
+        )
+        for number, column in enumerate(schema.columns)
     }
     config = ConfigDict(extra="forbid")
     return create_model(f"{schema.name}_row", __config__=config, **fields)

@@ -86,6 +86,7 @@ def _writer(
         use_dictionary=dictionary or False,
         column_encoding=others or None,
         write_statistics=False,
+        write_page_checksum=True,
         store_schema=False,
     )
 

@@ -183,6 +183,13 @@ def _split_carefully(line: bytes, columns: int, fmt: CsvFormat) -> list[str] | s
     return cells if len(cells) == columns else "fields"
 
 
+def count_fields(line: str, fmt: CsvFormat) -> int:
+    """Return the number of fields of a line whose quotes are balanced."""
+    if '"' in line:
+        return len(next(csv.reader([line], delimiter=fmt.separator)))
+    return line.count(fmt.separator) + 1
+
+
 def _patched(cells: pl.DataFrame, patches: dict[int, list[str]]) -> pl.DataFrame:
     if not patches:
         return cells

@@ -29,6 +29,7 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shuffle import RowStore
 from smt_features.sources import Source, find_sources
+from smt_features.statistics_builder import StatisticsBuilder
 from smt_features.units import divide
 from smt_schemas import UsageError, UserError
 
@@ -36,6 +37,7 @@ FOLDER = ".parts"
 """Folder below the output that holds finished parts until they are merged."""
 
 _RECORD = "part.json"
+_COUNTS = "counts.parquet"
 
 
 class PartRecord(BaseModel):
@@ -100,6 +102,9 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
             runs={split: len(store.spill_all()) for split, store in rows.stores.items()},
         )
         rows.rejected.publish(work)
+        if rows.statistics:
+            with published(work / _COUNTS) as path:
+                rows.statistics.to_frame().write_parquet(path)
         with published(work / _RECORD) as path:
             path.write_text(record.model_dump_json(indent=1), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
@@ -134,6 +139,7 @@ def _gather(job: PrepareJob, sources: list[Source], parts: int) -> Rows:
     runs: dict[str, list[Path]] = {split: [] for split in job.schema.splits}
     read: Counter[str] = Counter()
     rejected = Rejected(job.output / FOLDER)
+    statistics = StatisticsBuilder(job.schema, job.seed) if job.statistics else None
     for part in range(1, parts + 1):
         folder = _folder(job, part, parts)
         record = _read_record(folder)
@@ -151,9 +157,11 @@ def _gather(job: PrepareJob, sources: list[Source], parts: int) -> Rows:
             ]
         if record.rejected_rows:
             _add_rejected(rejected, folder / REJECTED, record, read)
+        if statistics:
+            statistics.add_frame(pl.read_parquet(folder / _COUNTS))
         read.update(record.rows)
     stores = {split: RowStore.of_runs(paths) for split, paths in runs.items()}
-    return Rows(stores, rejected, None, read)
+    return Rows(stores, rejected, statistics, read)
 
 
 def _add_rejected(
@@ -183,7 +191,7 @@ def _identity(job: PrepareJob, sources: list[Source], parts: int) -> str:
     """Digest what decides a part; the contents of the files are digested when parts merge."""
     files = [(source.name, source.size) for source in sources]
     whole = run_identity(job.schema, job.options, job.seed, [])
-    return hashlib.sha256(json.dumps([whole, files, parts]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([whole, files, parts, job.statistics]).encode()).hexdigest()
 
 
 def _read_record(folder: Path) -> PartRecord | None:

@@ -11,7 +11,7 @@ from smt_features.encoding import encode
 from smt_features.lists import split_lists
 from smt_features.parallel import ordered_map
 from smt_features.parquet_source import read_tables, to_rows
-from smt_features.parsing import parse
+from smt_features.parsing import count_fields, parse
 from smt_features.rejected import SCHEMA
 from smt_features.rowblock import RowBlock
 from smt_features.shuffle import KEY, row_keys
@@ -123,16 +123,23 @@ def _encode(
 
 def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.DataFrame:
     positions = bad.arg_true()
+    lines = dict(zip(positions, block.raw(positions.to_list()), strict=True))
     whole = pl.DataFrame(
-        {"row": list(block.refused), "rule": list(block.refused.values())},
-        schema={"row": pl.UInt32, "rule": pl.String},
+        {
+            "row": list(block.refused),
+            "rule": list(block.refused.values()),
+            "value": [
+                str(count_fields(lines[row], schema.csv)) if rule == "fields" else None
+                for row, rule in block.refused.items()
+            ],
+        },
+        schema={"row": pl.UInt32, "rule": pl.String, "value": pl.String},
     )
     in_cells = violations(block.cells[positions], schema)
     in_cells = in_cells.with_columns(positions.gather(in_cells["row"]).alias("row"))
     in_cells = in_cells.join(whole, on="row", how="anti", maintain_order="left")
-    separator = schema.csv.separator
     raw = pl.DataFrame(
-        {"row": positions, "raw": block.raw(positions.to_list())},
+        {"row": positions, "raw": list(lines.values())},
         schema={"row": pl.UInt32, "raw": pl.String},
     )
     return (
@@ -144,9 +151,7 @@ def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.Da
             line=pl.col("row").cast(pl.Int64),
             column="column",
             rule="rule",
-            value=pl.when(pl.col("rule") == "fields")
-            .then((pl.col("raw").str.count_matches(separator, literal=True) + 1).cast(pl.String))
-            .otherwise("value"),
+            value="value",
             raw="raw",
         )
     )

@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +109,7 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
     """Write the shards of the rows that were read, then the manifest."""
     records = digests.records(rows.read)
     _require_good(job, rows)
+    former = _shards_there(job.output)
     (job.output / MANIFEST).unlink(missing_ok=True)
     rows.rejected.publish(job.output)
     identity = run_identity(job.schema, job.options, job.seed, records)
@@ -123,7 +125,7 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
             rejected_rows=rows.rejected.rows,
             feature_spec=_feature_spec(job),
         )
-    _remove_strays(job.output, manifest)
+    _remove_strays(job.output, manifest, former)
     if statistics:
         statistics.result().write(job.output)
     manifest.write(job.output)
@@ -138,11 +140,16 @@ def _require_good(job: PrepareJob, rows: Rows) -> None:
     if (is_few or rejected.rows <= job.max_bad_rows) and rejected.rows < rows.total:
         return
     path = rejected.publish(job.output)
+    remedy = "Are these the right files for this schema?"
+    if rejected.rows < rows.total:
+        remedy = (
+            "Correct the files, or publish the good rows with --max-bad-rows N or "
+            "--max-bad-fraction F."
+        )
     msg = (
         f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
         f"{rejected.summary(job.schema)}\n"
-        f"All of them are in {path}. Correct the files, or publish the good rows with "
-        "--max-bad-rows N or --max-bad-fraction F."
+        f"All of them are in {path}. {remedy}"
     )
     raise UserError(msg)
 
@@ -169,13 +176,26 @@ def _feature_spec(job: PrepareJob) -> dict[str, FeatureSpec] | None:
     return feature_spec(columns, job.options.rows_per_example)
 
 
-def _remove_strays(output: Path, manifest: Manifest) -> None:
+def _shards_there(output: Path) -> list[Path]:
+    """Return the shards of the dataset that is to be replaced, if its manifest can be read."""
+    try:
+        return [output / shard.name for shard in shards_of(Manifest.read(output))]
+    except UserError:
+        return []
+
+
+def _remove_strays(output: Path, manifest: Manifest, former: list[Path]) -> None:
     """Remove shards of an earlier dataset, so that the folder holds what the manifest says."""
     kept = {shard.name for shard in shards_of(manifest)}
     for split in manifest.dataset_schema.splits:
         for path in (output / split).glob("part-*"):
             if path.relative_to(output).as_posix() not in kept or path.suffix == TEMPORARY:
                 path.unlink()
+    for path in former:
+        if path.relative_to(output).as_posix() not in kept:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder of a split that is no more
+                path.parent.rmdir()
     (output / STATISTICS).unlink(missing_ok=True)
     if not manifest.rejected_rows:
         (output / REJECTED).unlink(missing_ok=True)

@@ -114,7 +114,9 @@ def _explain(violation: dict[str, str], schema: DatasetSchema) -> str:
         shown = _short(violation["value"])
         return f"{column.name} {shown} {explain_cell(column, violation['value'])}"
     if violation["rule"] == "fields":
-        return f"{violation['value']} fields instead of {len(schema.columns)}"
+        count = violation["value"]
+        fields = "field" if count == "1" else "fields"
+        return f"{count} {fields} instead of {len(schema.columns)}"
     return f"{MEANING[violation['rule']]}: {_short(violation['raw'])}"
 
 

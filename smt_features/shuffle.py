@@ -140,5 +140,6 @@ def _ranges(
     """Split the key space into half-open ranges that hold about equally many rows."""
     sample = np.sort(np.concatenate([run[::_SAMPLE_EVERY] for run in keys]))
     cuts = np.unique(sample[[len(sample) * part // count for part in range(1, count)]])
-    bounds = [np.uint64(0), *cuts, np.iinfo(np.uint64).max]
+    last = np.iinfo(np.uint64).max
+    bounds = [np.uint64(0), *cuts[cuts < last], last]
     yield from pairwise(bounds)

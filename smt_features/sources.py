@@ -1,5 +1,6 @@
 """Finds the raw files of each split and reads their identity."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -87,7 +88,8 @@ def _paths_of(directory: Path, stem: str) -> list[Path]:
     numbered = [path for path in directory.iterdir() if _form(path, stem) == "numbered"]
     folder = directory / stem
     inside = (
-        [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        # Spark and others leave files such as _SUCCESS.
+        [path for path in folder.iterdir() if path.is_file() and path.name[0] not in "._"]
         if folder.is_dir()
         else []
     )
@@ -97,7 +99,7 @@ def _paths_of(directory: Path, stem: str) -> list[Path]:
         names = ", ".join(path.relative_to(directory).as_posix() for path in found[:4])
         msg = f"{directory} holds the split {stem!r} more than once: {names}. Keep one form of it."
         raise UserError(msg)
-    for path in inside:
+    for path in numbered + inside:
         if _suffix(path.name, stem) is None:
             known = ", ".join(suffix for suffix in SUFFIXES if suffix)
             msg = f"{path} has no known extension ({known}). Rename it or move it away."
@@ -111,12 +113,11 @@ def _form(path: Path, stem: str) -> Literal["whole", "numbered"] | None:
     rest = path.name[len(stem) :]
     if rest in SUFFIXES:
         return "whole"
-    is_numbered = rest[:1] in ("-", "_", ".") and _suffix(path.name, stem) is not None
-    return "numbered" if is_numbered and rest[1:2].isdigit() else None
+    return "numbered" if re.match(r"[-_.][0-9]", rest) else None
 
 
 def _suffix(name: str, stem: str) -> str | None:
-    if name == stem:
+    if re.fullmatch(re.escape(stem) + r"([-_.][0-9]+)*", name):
         return ""
     known = sorted((suffix for suffix in SUFFIXES if suffix), key=len, reverse=True)
     return next((suffix for suffix in known if name.endswith(suffix)), None)

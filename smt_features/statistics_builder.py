@@ -18,8 +18,17 @@ from smt_features.statistics import (
     TopValue,
 )
 from smt_features.statistics_tally import Tally, tally
-from smt_features.value_counts import COUNT, VALUE, ValueCounts
+from smt_features.value_counts import COUNT, VALUE, Counted, ValueCounts
 from smt_schemas import Column, DatasetSchema
+
+COUNTS = {
+    "split": pl.String,
+    "column": pl.String,
+    "kind": pl.String,
+    VALUE: pl.String,
+    COUNT: pl.Int64,
+}
+"""Columns of counts on their way from one builder to another."""
 
 TOP = 10
 DIGITS = 6
@@ -45,6 +54,23 @@ class StatisticsBuilder:
     def add_tally(self, split: str, counted: Tally) -> None:
         """Add rows that were counted elsewhere, as on another thread."""
         self._splits.setdefault(split, _SplitCounts(self._schema)).add(counted)
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return all counts, for `add_frame` of a builder in another process.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``split``, ``column``, ``kind`` (``rows``; ``value``; of lists ``length`` and
+            ``distinct``), ``value`` (String) and ``count`` (Int64).
+        """
+        frames = [counts.to_frame(split) for split, counts in self._splits.items()]
+        return pl.concat(frames) if frames else pl.DataFrame(schema=COUNTS)
+
+    def add_frame(self, counts: pl.DataFrame) -> None:
+        """Add what another builder's `to_frame` returned."""
+        for (split,), part in counts.group_by("split", maintain_order=True):
+            self._splits.setdefault(str(split), _SplitCounts(self._schema)).add_frame(part)
 
     def finish(self) -> Statistics:
         """Return the statistics; splits stand in the schema's order."""
@@ -72,6 +98,34 @@ class _SplitCounts:
         for name, lists in counted.lists.items():
             self._lengths[name] = _added(self._lengths[name], lists.lengths)
             self._distinct[name] += lists.distinct
+
+    def to_frame(self, split: str) -> pl.DataFrame:
+        frames = [_counts(split, "", "rows", pl.DataFrame({VALUE: [""], COUNT: [self._rows]}))]
+        for name, values in self._values.items():
+            frames.append(_counts(split, name, "value", values.frame()))
+        for name, by_length in self._lengths.items():
+            lengths = pl.Series(np.arange(len(by_length))).cast(pl.String)
+            frames.append(
+                _counts(split, name, "length", pl.DataFrame({VALUE: lengths, COUNT: by_length}))
+            )
+            distinct = pl.DataFrame({VALUE: [""], COUNT: [self._distinct[name]]})
+            frames.append(_counts(split, name, "distinct", distinct))
+        return pl.concat(frames)
+
+    def add_frame(self, counts: pl.DataFrame) -> None:
+        no_ids = np.empty(0, np.int64)
+        for (column, kind), part in counts.group_by("column", "kind", maintain_order=True):
+            name, numbers = str(column), part[COUNT].to_numpy()
+            if kind == "rows":
+                self._rows += int(numbers.sum())
+            elif kind == "value":
+                self._values[name].add(Counted(no_ids, no_ids, part.select(VALUE, COUNT)))
+            elif kind == "length":
+                by_length = np.zeros(part.height, np.int64)
+                by_length[part[VALUE].cast(pl.Int64).to_numpy()] = numbers
+                self._lengths[name] = _added(self._lengths[name], by_length)
+            else:
+                self._distinct[name] += int(numbers.sum())
 
     def finish(self, schema: DatasetSchema, seed: int) -> SplitStatistics:
         columns = [self._column(column, seed) for column in schema.columns]
@@ -123,6 +177,15 @@ class _SplitCounts:
         positives = int(counts.filter(pl.col(VALUE) == "1")[COUNT].sum())
         rate = positives / max(self._rows, 1)
         return LabelStatistics(task=column.task, positives=positives, rate=rate)
+
+
+def _counts(split: str, column: str, kind: str, counts: pl.DataFrame) -> pl.DataFrame:
+    place = {"split": split, "column": column, "kind": kind}
+    return counts.select(
+        *(pl.lit(text).alias(name) for name, text in place.items()),
+        pl.col(VALUE),
+        pl.col(COUNT).cast(pl.Int64),
+    )
 
 
 def _added(first: Int64s, second: Int64s) -> Int64s:

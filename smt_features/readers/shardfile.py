@@ -58,7 +58,7 @@ class ShardFile:
             raise UserError(msg) from error
 
     def _read_parquet(self, indices: Sequence[int]) -> Iterator[Batch]:
-        with pq.ParquetFile(self.path) as file:
+        with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
             metadata = file.metadata
             found = [metadata.row_group(index).num_rows for index in range(file.num_row_groups)]
             self._require(found == self.row_groups, "its row groups have other sizes")

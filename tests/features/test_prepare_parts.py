@@ -42,7 +42,7 @@ def raw(tmp_path: Path, log_lines: Callable[..., list[str]]) -> Path:
 
 
 def job_of(raw: Path, output: Path, **fields: Any) -> PrepareJob:
-    return PrepareJob(raw, output, taobao(), OPTIONS, max_bad_rows=4, statistics=False, **fields)
+    return PrepareJob(raw, output, taobao(), OPTIONS, max_bad_rows=4, **fields)
 
 
 @pytest.mark.parametrize(
