@@ -30,18 +30,17 @@ class Violation(NamedTuple):
 
 
 def row_model(schema: DatasetSchema) -> type[BaseModel]:
-    """Build the model of one row: a field per column, in file order, aliased by its name.
+    """Build the model of one row: a field per column, in file order.
 
     Fields take the cell's text. They give ``int`` for integer columns, ``list[str]`` for
     lists, ``str`` otherwise, and None for a missing value (a list: the empty list).
     """
-    # Columns may be called like something of BaseModel, such as `json`; aliases may.
     fields: dict[str, Any] = {
-        f"cell_{number}": (
+        _field_name(column): (
             Annotated[_python_type(column), BeforeValidator(_reader(column))],
             Field(alias=column.name),
         )
-        for number, column in enumerate(schema.columns)
+        for column in schema.columns
     }
     config = ConfigDict(extra="forbid")
     return create_model(f"{schema.name}_row", __config__=config, **fields)
@@ -65,6 +64,11 @@ def explain_cell(column: Column, text: str) -> str:
     except PydanticCustomError as error:
         return error.message()
     return ""
+
+
+def _field_name(column: Column) -> str:
+    # A field cannot be called like something of BaseModel, such as `json`; its alias can.
+    return f"{column.name}_" if hasattr(BaseModel, column.name) else column.name
 
 
 def _python_type(column: Column) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from smt_schemas import DatasetSchema, explain, row_model, taobao
+from smt_schemas import Column, DatasetSchema, explain, row_model, taobao
 
 NAMES = [column.name for column in taobao().columns]
 
@@ -119,3 +119,13 @@ def test_missing_columns_are_explained(good: dict[str, str]) -> None:
     del good["brand"]
 
     assert [violation.column for violation in explain(row_model(taobao()), good)] == ["brand"]
+
+
+@pytest.mark.parametrize("name", ["json", "copy", "schema", "model_fields"])
+def test_a_column_may_be_called_like_something_of_the_model(name: str) -> None:
+    column = Column(name=name, role="user", required=True, hash_buckets=10, embedding_dim=1)
+    schema = DatasetSchema(name="log", splits={"train": "log"}, columns=[column])
+
+    found = explain(row_model(schema), {name: ""})
+
+    assert [(violation.column, violation.rule) for violation in found] == [(name, "required")]
