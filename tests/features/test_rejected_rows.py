@@ -113,7 +113,7 @@ def test_the_message_counts_rules_and_shows_the_first(raw: Path) -> None:
     assert "First 5:" in message
     assert message.count("taobao_train_data:") == 5
     assert "  taobao_train_data:2: 1 field instead of 20" in message
-    assert "  taobao_train_data:4: 21 field instead of 20" in message
+    assert "  taobao_train_data:4: 21 fields instead of 20" in message
     assert str(raw / "shards" / "rejected.parquet") in message
     assert "--max-bad-rows N or --max-bad-fraction F" in message
 

@@ -23,8 +23,17 @@ FORMS: dict[str, tuple[list[str], list[tuple[str, str]]]] = {
             ("taobao_train_data_1.gz", "gzip"),
         ],
     ),
+    "numbered without an extension": (
+        ["taobao_train_data-00001", "taobao_train_data-00002"],
+        [("taobao_train_data-00001", "csv"), ("taobao_train_data-00002", "csv")],
+    ),
     "folder": (
-        ["taobao_train_data/b.csv", "taobao_train_data/a.gz", "taobao_train_data/.hidden"],
+        [
+            "taobao_train_data/b.csv",
+            "taobao_train_data/a.gz",
+            "taobao_train_data/.hidden",
+            "taobao_train_data/_SUCCESS",
+        ],
         [("taobao_train_data/a.gz", "gzip"), ("taobao_train_data/b.csv", "csv")],
     ),
     "others beside": (
@@ -108,3 +117,10 @@ def test_names_are_relative_to_the_folder(tmp_path: Path) -> None:
 
     assert source.path == tmp_path / "taobao_train_data" / "a.csv"
     assert source.name == "taobao_train_data/a.csv"
+
+
+def test_a_numbered_file_with_an_unknown_extension_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, ["taobao_train_data-1.csv", "taobao_train_data-2.txt"])
+
+    with pytest.raises(UserError, match="taobao_train_data-2.txt has no known extension"):
+        find_sources(tmp_path, taobao())
