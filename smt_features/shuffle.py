@@ -5,6 +5,7 @@ where the row stands in the raw files, not on threads or timing, so the order is
 Rows beyond a limit are sorted in runs on disk and merged by key range.
 """
 
+import mmap
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -67,7 +68,7 @@ class RowStore:
         """Return a store of runs that other stores spilled, in the order of the raw files."""
         store = cls(Path(), run_rows)
         store._runs = runs
-        store.rows = sum(_mapped(path).num_rows for path in runs)
+        store.rows = sum(_table(_map(path)).num_rows for path in runs)
         return store
 
     def spill_all(self) -> list[Path]:
@@ -95,7 +96,8 @@ class RowStore:
                 frame = pl.concat(self._frames, rechunk=True)
                 yield frame.drop(KEY), _order(frame)
             return
-        runs = [_mapped(path) for path in self.spill_all()]
+        mapped = [_map(path) for path in self.spill_all()]
+        runs = [_table(buffer) for buffer in mapped]
         keys = [run.column(KEY).to_numpy() for run in runs]
         for low, high in _ranges(keys, -(-self.rows // self._run_rows)):
             parts = []
@@ -106,6 +108,8 @@ class RowStore:
                 parts.append(run.slice(start, stop - start))
             frame = pl.DataFrame(pa.concat_tables(parts).combine_chunks())
             yield frame.drop(KEY), _order(frame)
+            for buffer in mapped:  # pages that were read would count as this process's memory
+                buffer.madvise(mmap.MADV_DONTNEED)
 
     def _spill(self) -> None:
         path = self._directory / f"run-{len(self._runs):05}.arrow"
@@ -130,8 +134,13 @@ def _order(frame: pl.DataFrame) -> Int64s:
     return np.argsort(keys, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
 
 
-def _mapped(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+def _map(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _table(buffer: mmap.mmap) -> pa.Table:
+    return pa.ipc.open_file(pa.py_buffer(buffer)).read_all()
 
 
 def _ranges(
