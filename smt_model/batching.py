@@ -1,13 +1,17 @@
 """Turns a reader's batch into what a step needs, so that no id work is left to the step."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smt_features import Bags, Batch
 from smt_model.layout import TableLayout
+from smt_schemas import Column
+
+if TYPE_CHECKING:
+    from smt_model.ev.fuser import EvFuser
 
 
 class TableBatch(NamedTuple):
@@ -29,11 +33,37 @@ class TableBatch(NamedTuple):
     weights: NDArray[np.float32]
 
 
+class FreshRows(NamedTuple):
+    """Rows of a table that a batch is the first to use.
+
+    Attributes
+    ----------
+    rows
+        int32 [N].
+    vectors
+        float32 [N, dim], what they begin with.
+    """
+
+    rows: NDArray[np.int32]
+    vectors: NDArray[np.float32]
+
+
 class FusedBatch(NamedTuple):
-    """A batch as a step takes it: one part for each table, and labels float32 [B, tasks]."""
+    """A batch as a step takes it.
+
+    Attributes
+    ----------
+    tables
+        A part for each table.
+    labels
+        float32 [B, tasks].
+    fresh
+        For each table of embedding variables, the last ones, its fresh rows.
+    """
 
     tables: tuple[TableBatch, ...]
     labels: NDArray[np.float32]
+    fresh: tuple[FreshRows, ...] = ()
 
 
 class Fuser:
@@ -42,59 +72,119 @@ class Fuser:
     Parameters
     ----------
     layouts
-        The tables of the model.
+        The tables of a fixed size.
     labels
         Names of the label columns, in the order of the tasks.
+    variables
+        Fuse the features whose keys own their vectors.
     """
 
-    def __init__(self, layouts: Sequence[TableLayout], labels: Sequence[str]) -> None:
+    def __init__(
+        self,
+        layouts: Sequence[TableLayout],
+        labels: Sequence[str],
+        variables: "Sequence[EvFuser]" = (),
+    ) -> None:
         self._tables = [_TableFuser(layout) for layout in layouts]
+        self._variables = variables
         self._labels = tuple(labels)
 
-    def __call__(self, batch: Batch) -> FusedBatch:
-        """Return the fused form of a batch of `smt_features`."""
+    def __call__(self, batch: Batch, step: int | None = None) -> FusedBatch:
+        """Return the fused form of a batch of `smt_features`.
+
+        Parameters
+        ----------
+        batch
+            The rows.
+        step
+            The update that they are for, so that keys are counted and admitted; None leaves
+            all as it is.
+        """
         labels = np.stack([batch[name] for name in self._labels], axis=1, dtype=np.float32)
-        return FusedBatch(tuple(table(batch, len(labels)) for table in self._tables), labels)
+        fixed = [table(batch) for table in self._tables]
+        grown = [variable(batch, step) for variable in self._variables]
+        return FusedBatch(
+            (*fixed, *(part for part, _ in grown)), labels, tuple(fresh for _, fresh in grown)
+        )
+
+
+class Entries(NamedTuple):
+    """The entries of one feature in a batch, row after row.
+
+    Attributes
+    ----------
+    values
+        [E], the ids or keys.
+    bags
+        int64 [E], ``example · features + feature``.
+    weights
+        float32 [E], as in `TableBatch`.
+    counts
+        [E], occurrences that an entry of a list stands for; None means one each.
+    """
+
+    values: NDArray[np.integer]
+    bags: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    counts: NDArray[np.integer] | None
+
+
+def entries(batch: Batch, features: Sequence[Column], ending: str = "") -> Iterator[Entries]:
+    """Yield the entries of each feature; ``ending`` is that of the names of their columns."""
+    for number, column in enumerate(features):
+        values = batch[column.name + ending]
+        if isinstance(values, Bags):
+            lengths = np.diff(values.row_splits)
+            first = np.arange(number, len(lengths) * len(features), len(features))
+            weights = mean_weights(values.counts, lengths)
+            yield Entries(values.ids, np.repeat(first, lengths), weights, values.counts)
+        else:
+            first = np.arange(number, len(values) * len(features), len(features))
+            yield Entries(values, first, np.ones(len(values), np.float32), None)
+
+
+class TableEntries:
+    """Makes a table's part of a batch; keeps a scratch int32 for each row of the table.
+
+    Parameters
+    ----------
+    rows
+        Rows of the table.
+    """
+
+    def __init__(self, rows: int) -> None:
+        # Pages that no batch touches cost no memory.
+        self._last_entry = np.empty(rows, np.int32)
+
+    def __call__(self, rows: Sequence[NDArray[np.int32]], found: Sequence[Entries]) -> TableBatch:
+        """Return the part, given the row of each entry, feature by feature."""
+        distinct, inverse = self._distinct(np.concatenate(rows))
+        positions = np.empty((len(inverse), 2), np.int64)
+        np.concatenate([entry.bags for entry in found], out=positions[:, 0])
+        positions[:, 1] = inverse
+        return TableBatch(distinct, positions, np.concatenate([entry.weights for entry in found]))
+
+    def _distinct(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        # Each id's last entry stands for it: linear in the entries, where np.unique sorts.
+        numbers = np.arange(len(ids), dtype=np.int32)
+        self._last_entry[ids] = numbers
+        last = self._last_entry[ids]
+        chosen = last == numbers
+        return ids[chosen], (np.cumsum(chosen) - 1)[last]
 
 
 class _TableFuser:
-    """Fuses the features of one table; keeps a scratch int32 for each row of the table."""
+    """Fuses the features of a table of a fixed size."""
 
     def __init__(self, layout: TableLayout) -> None:
-        self._width = len(layout.features)
-        numbered = list(enumerate(zip(layout.features, layout.offsets, strict=False)))
-        self._single = [
-            (i, column.name, start) for i, (column, start) in numbered if not column.is_list
-        ]
-        self._lists = [(i, column.name, start) for i, (column, start) in numbered if column.is_list]
-        self._last_entry = np.empty(layout.rows, np.int32)
+        self._features = layout.features
+        self._starts = [np.int32(start) for start in layout.offsets]
+        self._entries = TableEntries(layout.rows)
 
-    def __call__(self, batch: Batch, examples: int) -> TableBatch:
-        first_bag = np.arange(0, examples * self._width, self._width, dtype=np.int64)
-        ids, bags, weights = [], [], []
-        for feature, name, start in self._single:
-            ids.append(batch[name] + np.int32(start))  # type: ignore[operator]
-            bags.append(first_bag + feature)
-        weights.append(np.ones(examples * len(self._single), np.float32))
-        for feature, name, start in self._lists:
-            values: Bags = batch[name]  # type: ignore[assignment]
-            lengths = np.diff(values.row_splits)
-            ids.append(values.ids + np.int32(start))
-            bags.append(np.repeat(first_bag + feature, lengths))
-            weights.append(mean_weights(values.counts, lengths))
-        rows, inverse = self._unique(np.concatenate(ids))
-        positions = np.empty((len(inverse), 2), np.int64)
-        np.concatenate(bags, out=positions[:, 0])
-        positions[:, 1] = inverse
-        return TableBatch(rows, positions, np.concatenate(weights))
-
-    def _unique(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        # Each id's last entry stands for it: linear in the entries, where np.unique sorts.
-        entries = np.arange(len(ids), dtype=np.int32)
-        self._last_entry[ids] = entries
-        last = self._last_entry[ids]
-        chosen = last == entries
-        return ids[chosen], (np.cumsum(chosen) - 1)[last]
+    def __call__(self, batch: Batch) -> TableBatch:
+        found = list(entries(batch, self._features))
+        rows = [part.values + start for part, start in zip(found, self._starts, strict=False)]
+        return self._entries(rows, found)
 
 
 def mean_weights(counts: NDArray[np.integer], lengths: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -4,11 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from smt_model.batching import FusedBatch, Fuser, TableBatch
-from smt_model.embedding import EmbeddingTable
-from smt_model.layout import fused_tables
+from smt_model.batching import FreshRows, FusedBatch, Fuser, TableBatch
+from smt_model.embedding import EmbeddingTable, VectorTable
+from smt_model.ev.options import EvOptions
+from smt_model.ev.table import EvTable
+from smt_model.layout import ev_tables, fused_tables
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
+
+EV_CAPACITY = 1 << 24
+"""Keys that a table of embedding variables has room for, if nothing else is asked."""
 
 
 class MultiTaskModel(tf.Module):
@@ -28,11 +33,15 @@ class MultiTaskModel(tf.Module):
     slots
         Slots that the optimizer keeps beside each embedding, and their initial values;
         none when the model is only evaluated.
+    variables
+        The features whose keys own their vectors (embedding variables), and their options.
+    capacity
+        Keys that a table of embedding variables has room for.
 
     Attributes
     ----------
-    tables
-        The embedding tables.
+    fixed_tables, ev_tables
+        The embedding tables: of features with buckets, and of those whose keys own vectors.
     towers
         One for each task, in the order of the schema.
     fuser
@@ -46,15 +55,26 @@ class MultiTaskModel(tf.Module):
         *,
         bf16: bool = False,
         slots: Mapping[str, float] | None = None,
+        variables: Mapping[str, EvOptions] | None = None,
+        capacity: int = EV_CAPACITY,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
-        layouts = fused_tables(schema)
-        self.fuser = Fuser(layouts, list(schema.tasks.values()))
-        self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
-        width = sum(layout.width for layout in layouts)
+        slots, variables = slots or {}, variables or {}
+        fixed = fused_tables(c for c in schema.features if c.name not in variables)
+        grown = ev_tables((c for c in schema.features if c.name in variables), capacity)
+        self.fixed_tables = [EmbeddingTable(layout, seed, slots) for layout in fixed]
+        self.ev_tables = [EvTable(layout, variables, seed, slots) for layout in grown]
+        fusers = [table.fuser for table in self.ev_tables]
+        self.fuser = Fuser(fixed, list(schema.tasks.values()), fusers)
+        width = sum(table.layout.width for table in self.tables)
         self.towers = [Tower(task, width, seed, bf16=bf16) for task in schema.tasks]
         self._dtype = tf.bfloat16 if bf16 else tf.float32
+
+    @property
+    def tables(self) -> list[VectorTable]:
+        """All tables, those of embedding variables last."""
+        return [*self.fixed_tables, *self.ev_tables]
 
     @property
     def kernels(self) -> list[tf.Variable]:
@@ -75,7 +95,19 @@ class MultiTaskModel(tf.Module):
             weights=tf.TensorSpec([None], tf.float32),
         )
         labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
-        return FusedBatch((table,) * len(self.tables), labels)
+        fresh = tuple(
+            FreshRows(
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None, table.layout.dim], tf.float32),
+            )
+            for table in self.ev_tables
+        )
+        return FusedBatch((table,) * len(self.tables), labels, fresh)
+
+    def begin(self, batch: FusedBatch) -> None:
+        """Give the rows that the batch is the first to use what they begin with."""
+        for table, fresh in zip(self.ev_tables, batch.fresh, strict=True):
+            table.begin(fresh)
 
     def read(self, batch: FusedBatch) -> list[list[tf.Tensor]]:
         """Return, for each table, the batch's distinct vectors and their slots."""

@@ -69,7 +69,7 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
         after it. None when the model was made without slots.
     """
     slots = list(optimizer.initial) if optimizer else []
-    for table in model.tables:
+    for table in model.fixed_tables:
         dim, offsets = table.layout.dim, table.layout.offsets
         for column, start in zip(table.layout.features, offsets, strict=False):
             for block, name in enumerate(_names(part_name(column.name), slots)):

@@ -1,5 +1,6 @@
 """The first vector of a key: a function of seed, feature and key, not of when it arrives."""
 
+import hashlib
 from functools import cache
 from statistics import NormalDist
 
@@ -33,3 +34,9 @@ def _quantiles() -> NDArray[np.float32]:
     low, high = normal.cdf(-2), normal.cdf(2)
     levels = (np.arange(_LEVELS) + 0.5) / _LEVELS * (high - low) + low
     return np.array([normal.inv_cdf(level) for level in levels.tolist()], np.float32)
+
+
+def stream_of(feature: str, seed: int) -> int:
+    """Return the stream of a feature; streams of other features and seeds are far away."""
+    digest = hashlib.sha256(f"{seed} {feature}".encode()).digest()
+    return int.from_bytes(digest[:8], "little")

@@ -17,7 +17,8 @@ def count(
 
 
 def look_up(table: KeyTable, *keys: int) -> list[int]:
-    return table.look_up(np.array(keys, np.int64)).tolist()
+    rows: list[int] = table.look_up(np.array(keys, np.int64)).tolist()
+    return rows
 
 
 def test_without_a_filter_each_key_owns_a_row_at_once() -> None:
