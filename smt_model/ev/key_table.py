@@ -126,6 +126,8 @@ class KeyTable:
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
         """Drop all known keys but the chosen ones; their rows are given back."""
+        if chosen.all():
+            return
         rows = self.rows
         self._allocator.give_back(rows[~chosen & (rows >= 0)])
         kept = rows[chosen]

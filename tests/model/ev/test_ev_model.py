@@ -117,3 +117,53 @@ def test_evaluation_neither_admits_nor_counts(schema: DatasetSchema, batches: li
     after = [keys.keys, keys.rows, keys.counts, keys.last_steps]
     for old, new in zip(before, after, strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def user_batch(schema: DatasetSchema, make_batch: Any, *keys: int) -> dict[str, Any]:
+    batch = with_keys(make_batch(schema, len(keys), 1))
+    return batch | {"user_key": np.array(keys)}
+
+
+def test_a_key_lives_for_steps_to_live_steps_and_not_one_more(
+    schema: DatasetSchema, make_batch: Any
+) -> None:
+    options = EvOptions(elimination="gstep", steps_to_live=10)
+    model, _, step = made(schema, user=options)
+    (table,) = model.ev_tables
+    step([model.fuser(user_batch(schema, make_batch, 5, 6), 1)])
+    step([model.fuser(user_batch(schema, make_batch, 6), 2)])
+    table.eliminate(11)
+    assert table.keys["user"].keys.tolist() == [5, 6]
+    table.eliminate(12)
+    assert table.keys["user"].keys.tolist() == [6]
+
+
+def test_a_vector_of_just_the_threshold_stays_and_a_smaller_one_goes(
+    schema: DatasetSchema, make_batch: Any
+) -> None:
+    model, _, step = made(schema, user=EvOptions(elimination="l2", l2_threshold=0.5))
+    (table,) = model.ev_tables
+    step([model.fuser(user_batch(schema, make_batch, 5, 6), 1)])
+    keys = table.keys["user"]
+    vectors = np.zeros((2, 4), np.float32)
+    vectors[:, 0] = 1, np.nextafter(np.float32(1), np.float32(0))
+    order = np.argsort(keys.keys)
+    table.write(keys.rows[order], [vectors, np.full((2, 4), 9, np.float32)])
+    table.eliminate(1)
+    assert keys.keys.tolist() == [5]
+
+
+def test_a_key_that_comes_back_has_its_first_vector_and_fresh_slots(
+    schema: DatasetSchema, make_batch: Any
+) -> None:
+    model, _, step = made(schema, user=EvOptions(elimination="gstep", steps_to_live=1))
+    (table,) = model.ev_tables
+    for number in range(1, 4):
+        step([model.fuser(user_batch(schema, make_batch, 7, 7), number)])
+    table.eliminate(20)
+    fused = model.fuser(user_batch(schema, make_batch, 7), 21)
+    model.begin(fused)
+    vector, accumulator = table.read(fused.tables[-1])
+    first = first_vectors(np.array([7]), 4, stream_of("user", SEED))
+    np.testing.assert_array_equal(vector.numpy(), first)
+    np.testing.assert_array_equal(accumulator.numpy(), np.full((1, 4), 0.1, np.float32))
