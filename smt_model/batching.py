@@ -1,17 +1,21 @@
 """Turns a reader's batch into what a step needs, so that no id work is left to the step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smt_features import Bags, Batch
+from smt_features.batch import Array
 from smt_model.layout import TableLayout
-from smt_schemas import Column
 
 if TYPE_CHECKING:
-    from smt_model.ev.fuser import EvFuser
+    from smt_model.ev.variables import EmbeddingVariables
+
+KEY = "_key"
+"""Ending of the columns of keys, which ``smt prepare --keys`` writes."""
 
 
 class TableBatch(NamedTuple):
@@ -34,7 +38,7 @@ class TableBatch(NamedTuple):
 
 
 class FreshRows(NamedTuple):
-    """Rows of a table that a batch is the first to use.
+    """Rows that keys own from this batch on.
 
     Attributes
     ----------
@@ -42,10 +46,13 @@ class FreshRows(NamedTuple):
         int32 [N].
     vectors
         float32 [N, dim], what they begin with.
+    shared
+        int32 [N], a row whose vector they begin with instead; -1 for none.
     """
 
     rows: NDArray[np.int32]
     vectors: NDArray[np.float32]
+    shared: NDArray[np.int32]
 
 
 class FusedBatch(NamedTuple):
@@ -58,7 +65,7 @@ class FusedBatch(NamedTuple):
     labels
         float32 [B, tasks].
     fresh
-        For each table of embedding variables, the last ones, its fresh rows.
+        Fresh rows of each table; empty for a model without embedding variables.
     """
 
     tables: tuple[TableBatch, ...]
@@ -72,21 +79,22 @@ class Fuser:
     Parameters
     ----------
     layouts
-        The tables of a fixed size.
+        The tables of the model.
     labels
         Names of the label columns, in the order of the tasks.
     variables
-        Fuse the features whose keys own their vectors.
+        The embedding variables of each table; none for a model without.
     """
 
     def __init__(
         self,
         layouts: Sequence[TableLayout],
         labels: Sequence[str],
-        variables: "Sequence[EvFuser]" = (),
+        variables: "Sequence[EmbeddingVariables]" = (),
     ) -> None:
-        self._tables = [_TableFuser(layout) for layout in layouts]
-        self._variables = variables
+        self._tables = [
+            _TableFuser(layout, of_table) for layout, of_table in zip_longest(layouts, variables)
+        ]
         self._labels = tuple(labels)
 
     def __call__(self, batch: Batch, step: int | None = None) -> FusedBatch:
@@ -97,15 +105,12 @@ class Fuser:
         batch
             The rows.
         step
-            The update that they are for, so that keys are counted and admitted; None leaves
-            all as it is.
+            The update that they are for, counted from 1: keys are counted and admitted. None
+            only looks them up.
         """
         labels = np.stack([batch[name] for name in self._labels], axis=1, dtype=np.float32)
-        fixed = [table(batch) for table in self._tables]
-        grown = [variable(batch, step) for variable in self._variables]
-        return FusedBatch(
-            (*fixed, *(part for part, _ in grown)), labels, tuple(fresh for _, fresh in grown)
-        )
+        parts, fresh = zip(*(table(batch, step) for table in self._tables), strict=True)
+        return FusedBatch(parts, labels, tuple(rows for rows in fresh if rows is not None))
 
 
 class Entries(NamedTuple):
@@ -114,77 +119,69 @@ class Entries(NamedTuple):
     Attributes
     ----------
     values
-        [E], the ids or keys.
+        [E], the ids (int32) or keys (int64).
     bags
         int64 [E], ``example · features + feature``.
     weights
         float32 [E], as in `TableBatch`.
     counts
-        [E], occurrences that an entry of a list stands for; None means one each.
+        int64 [E], occurrences that an entry stands for.
     """
 
     values: NDArray[np.integer]
     bags: NDArray[np.int64]
     weights: NDArray[np.float32]
-    counts: NDArray[np.integer] | None
-
-
-def entries(batch: Batch, features: Sequence[Column], ending: str = "") -> Iterator[Entries]:
-    """Yield the entries of each feature; ``ending`` is that of the names of their columns."""
-    for number, column in enumerate(features):
-        values = batch[column.name + ending]
-        if isinstance(values, Bags):
-            lengths = np.diff(values.row_splits)
-            first = np.arange(number, len(lengths) * len(features), len(features))
-            weights = mean_weights(values.counts, lengths)
-            yield Entries(values.ids, np.repeat(first, lengths), weights, values.counts)
-        else:
-            first = np.arange(number, len(values) * len(features), len(features))
-            yield Entries(values, first, np.ones(len(values), np.float32), None)
-
-
-class TableEntries:
-    """Makes a table's part of a batch; keeps a scratch int32 for each row of the table.
-
-    Parameters
-    ----------
-    rows
-        Rows of the table.
-    """
-
-    def __init__(self, rows: int) -> None:
-        # Pages that no batch touches cost no memory.
-        self._last_entry = np.empty(rows, np.int32)
-
-    def __call__(self, rows: Sequence[NDArray[np.int32]], found: Sequence[Entries]) -> TableBatch:
-        """Return the part, given the row of each entry, feature by feature."""
-        distinct, inverse = self._distinct(np.concatenate(rows))
-        positions = np.empty((len(inverse), 2), np.int64)
-        np.concatenate([entry.bags for entry in found], out=positions[:, 0])
-        positions[:, 1] = inverse
-        return TableBatch(distinct, positions, np.concatenate([entry.weights for entry in found]))
-
-    def _distinct(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        # Each id's last entry stands for it: linear in the entries, where np.unique sorts.
-        numbers = np.arange(len(ids), dtype=np.int32)
-        self._last_entry[ids] = numbers
-        last = self._last_entry[ids]
-        chosen = last == numbers
-        return ids[chosen], (np.cumsum(chosen) - 1)[last]
+    counts: NDArray[np.int64]
 
 
 class _TableFuser:
-    """Fuses the features of a table of a fixed size."""
+    """Fuses the features of one table; keeps a scratch int32 for each row of the table."""
 
-    def __init__(self, layout: TableLayout) -> None:
-        self._features = layout.features
+    def __init__(self, layout: TableLayout, variables: "EmbeddingVariables | None") -> None:
+        self._features = [column.name for column in layout.features]
         self._starts = [np.int32(start) for start in layout.offsets]
-        self._entries = TableEntries(layout.rows)
+        self._variables = variables
+        # Pages that no batch touches cost no memory.
+        self._last_entry = np.empty(layout.rows, np.int32)
 
-    def __call__(self, batch: Batch) -> TableBatch:
-        found = list(entries(batch, self._features))
-        rows = [part.values + start for part, start in zip(found, self._starts, strict=False)]
-        return self._entries(rows, found)
+    def __call__(self, batch: Batch, step: int | None) -> tuple[TableBatch, FreshRows | None]:
+        parts, fresh = [], [self._variables.no_rows] if self._variables else []
+        for number, (name, start) in enumerate(zip(self._features, self._starts, strict=False)):
+            if self._variables and name in self._variables.tables:
+                found = self._entries(batch[name + KEY], number)
+                found, begun = self._variables.rows_of(name, found, step)
+                fresh.append(begun)
+            else:
+                found = self._entries(batch[name], number)
+                found = found._replace(values=found.values + start)
+            parts.append(found)
+        joined = FreshRows(*map(np.concatenate, zip(*fresh, strict=True))) if fresh else None
+        return self._joined(parts), joined
+
+    def _entries(self, values: Array | Bags, feature: int) -> Entries:
+        rows = len(values.row_splits) - 1 if isinstance(values, Bags) else len(values)
+        bags = np.arange(feature, rows * len(self._features), len(self._features))
+        if not isinstance(values, Bags):
+            return Entries(values, bags, np.ones(rows, np.float32), np.ones(rows, np.int64))
+        lengths = np.diff(values.row_splits)
+        counts = values.counts.astype(np.int64)
+        weights = mean_weights(counts, lengths)
+        return Entries(values.ids, np.repeat(bags, lengths), weights, counts)
+
+    def _joined(self, parts: list[Entries]) -> TableBatch:
+        rows, inverse = self._unique(np.concatenate([part.values for part in parts]))
+        positions = np.empty((len(inverse), 2), np.int64)
+        np.concatenate([part.bags for part in parts], out=positions[:, 0])
+        positions[:, 1] = inverse
+        return TableBatch(rows, positions, np.concatenate([part.weights for part in parts]))
+
+    def _unique(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        # Each id's last entry stands for it: linear in the entries, where np.unique sorts.
+        entries = np.arange(len(ids), dtype=np.int32)
+        self._last_entry[ids] = entries
+        last = self._last_entry[ids]
+        chosen = last == entries
+        return ids[chosen], (np.cumsum(chosen) - 1)[last]
 
 
 def mean_weights(counts: NDArray[np.integer], lengths: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -1,16 +1,17 @@
-"""Embedding tables shared by several features."""
+"""An embedding table shared by several features."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import tensorflow as tf
 
-from smt_model.batching import TableBatch
+from smt_model.batching import FreshRows, TableBatch
 from smt_model.initial import truncated_normal
-from smt_model.layout import EvLayout, TableLayout
+from smt_model.layout import TableLayout
 
 
-class VectorTable(tf.Module):
-    """The vectors of features of one width, and beside each its optimizer slots.
+class EmbeddingTable(tf.Module):
+    """The vectors of all features of one width, and beside each its optimizer slots.
 
     A row is ``[vector | slot | slot …]``: one gather brings all that a step reads of it and
     one scatter writes it back, so that a row costs its cache misses once. (A table for each
@@ -19,29 +20,40 @@ class VectorTable(tf.Module):
     Parameters
     ----------
     layout
-        Features and rows.
-    packed
-        What the rows begin with.
+        Features and row offsets.
+    seed
+        A feature's initial vectors depend on it and on the feature's name only, not on
+        which features share the table.
     slots
-        Number of slots.
+        Slot name to initial value.
     """
 
-    def __init__(self, layout: TableLayout | EvLayout, packed: tf.Tensor, slots: int) -> None:
+    def __init__(self, layout: TableLayout, seed: int, slots: Mapping[str, float]) -> None:
         super().__init__(name="embedding")
         self.layout = layout
-        self._blocks = 1 + slots
+        self._slots = tuple(slots.values())
+        # Rows that keys can own get memory when they are written, page by page.
+        shape = [layout.rows, layout.dim * (1 + len(slots))]
+        packed = tf.raw_ops.Empty(shape=shape, dtype=tf.float32)
         self.packed = tf.Variable(packed, trainable=False, name="packed")
+        for column, (start, stop) in zip(layout.features, pairwise(layout.offsets), strict=True):
+            name, size = part_name(column.name), (stop - start, layout.dim)
+            self.packed[start:stop].assign(self._begun(truncated_normal(size, name, seed)))
 
     def read(self, batch: TableBatch) -> list[tf.Tensor]:
         """Return the vectors of a batch's rows and their slots, float32 [U, dim] each."""
         # Never a read of the whole variable: once rows were updated, that copies the table.
-        return tf.split(self.packed.sparse_read(batch.rows), self._blocks, axis=1)  # type: ignore[no-any-return]
+        return tf.split(self.packed.sparse_read(batch.rows), 1 + len(self._slots), axis=1)  # type: ignore[no-any-return]
 
-    def write(self, rows: tf.Tensor, blocks: Sequence[tf.Tensor]) -> None:
-        """Replace the vectors of distinct rows and their slots."""
-        tf.raw_ops.ResourceScatterUpdate(
-            resource=self.packed.handle, indices=rows, updates=tf.concat(blocks, axis=1)
-        )
+    def begin(self, fresh: FreshRows) -> None:
+        """Give fresh rows their first vectors, and their slots the initial values."""
+        shared = self.packed.sparse_read(tf.maximum(fresh.shared, 0))[:, : self.layout.dim]
+        vectors = tf.where(fresh.shared[:, None] >= 0, shared, fresh.vectors)
+        self._scatter(fresh.rows, self._begun(vectors))
+
+    def write(self, batch: TableBatch, blocks: Sequence[tf.Tensor]) -> None:
+        """Replace the vectors of a batch's rows and their slots."""
+        self._scatter(batch.rows, tf.concat(blocks, axis=1))
 
     def pool(self, vectors: tf.Tensor, batch: TableBatch, examples: tf.Tensor) -> tf.Tensor:
         """Return the weighted means side by side, float32 [examples, features · dim].
@@ -55,31 +67,12 @@ class VectorTable(tf.Module):
         )
         return tf.reshape(pooled, [-1, self.layout.width])
 
+    def _begun(self, vectors: tf.Tensor) -> tf.Tensor:
+        filled = [tf.fill(tf.shape(vectors), value) for value in self._slots]
+        return tf.concat([vectors, *filled], axis=1)
 
-class EmbeddingTable(VectorTable):
-    """A table of a fixed size: the vectors of all features of one width.
-
-    Parameters
-    ----------
-    layout
-        Features and row offsets.
-    seed
-        A feature's initial vectors depend on it and on the feature's name only, not on
-        which features share the table.
-    slots
-        Slot name to initial value.
-    """
-
-    layout: TableLayout
-
-    def __init__(self, layout: TableLayout, seed: int, slots: Mapping[str, float]) -> None:
-        packed = tf.zeros([layout.rows, layout.dim * (1 + len(slots))])
-        super().__init__(layout, packed, len(slots))
-        for column, start in zip(layout.features, layout.offsets, strict=False):
-            shape = (column.buckets, layout.dim)
-            vectors = truncated_normal(shape, part_name(column.name), seed)
-            filled = [tf.fill(shape, value) for value in slots.values()]
-            self.packed[start : start + column.buckets].assign(tf.concat([vectors, *filled], 1))
+    def _scatter(self, rows: tf.Tensor, packed: tf.Tensor) -> None:
+        tf.raw_ops.ResourceScatterUpdate(resource=self.packed.handle, indices=rows, updates=packed)
 
 
 def part_name(feature: str) -> str:

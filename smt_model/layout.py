@@ -1,6 +1,6 @@
 """Which features share an embedding table, and where the rows of each begin in it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -12,7 +12,7 @@ MAX_ROWS = 2**31 - 1
 
 @dataclass(frozen=True)
 class TableLayout:
-    """One embedding table.
+    """One embedding table: a row for each bucket, then rows that keys can own.
 
     Attributes
     ----------
@@ -21,17 +21,20 @@ class TableLayout:
     dim
         Width of a vector.
     offsets
-        First row of each feature, and at the end the number of rows.
+        First row of each feature's buckets, and at the end the first row that a key can own.
+    capacity
+        Rows that keys can own.
     """
 
     features: tuple[Column, ...]
     dim: int
     offsets: tuple[int, ...]
+    capacity: int = 0
 
     @property
     def rows(self) -> int:
         """Rows of the table."""
-        return self.offsets[-1]
+        return self.offsets[-1] + self.capacity
 
     @property
     def width(self) -> int:
@@ -39,62 +42,42 @@ class TableLayout:
         return self.dim * len(self.features)
 
 
-@dataclass(frozen=True)
-class EvLayout:
-    """A table of embedding variables: its rows belong to keys, in the order of admission.
-
-    Attributes
-    ----------
-    features
-        The features that share the table, in the order of their vectors.
-    dim
-        Width of a vector.
-    rows
-        Keys that it has room for. Rows cost memory only once a key owns them.
-    """
-
-    features: tuple[Column, ...]
-    dim: int
-    rows: int
-
-    @property
-    def width(self) -> int:
-        """Width of the vectors of all features side by side."""
-        return self.dim * len(self.features)
-
-
-def ev_tables(columns: Iterable[Column], capacity: int) -> tuple[EvLayout, ...]:
-    """Return one table for each embedding width of some features, in the order they come."""
-    return tuple(EvLayout(features, dim, capacity) for dim, features in _by_width(columns).items())
-
-
-def fused_tables(columns: Iterable[Column]) -> tuple[TableLayout, ...]:
-    """Return one table for each embedding width of some features, all of that width in it.
+def fused_tables(
+    features: Iterable[Column], unbucketed: Collection[str] = (), capacity: int = 0
+) -> tuple[TableLayout, ...]:
+    """Return one table for each embedding width, all features of that width in it.
 
     One table means one lookup and one sparse update a step. Widths come in the order of
     their first feature, the features of a width in file order.
+
+    Parameters
+    ----------
+    features
+        The features of the model.
+    unbucketed
+        Features that have no rows for buckets, as each key owns a row.
+    capacity
+        Rows for keys in each table.
 
     Raises
     ------
     UserError
         When a table has more rows than an int32 can number.
     """
-    return tuple(_table(features) for features in _by_width(columns).values())
+    widths: dict[int, list[Column]] = {}
+    for column in features:
+        widths.setdefault(column.dim, []).append(column)
+    return tuple(_table(columns, unbucketed, capacity) for columns in widths.values())
 
 
-def _by_width(columns: Iterable[Column]) -> dict[int, tuple[Column, ...]]:
-    widths: dict[int, tuple[Column, ...]] = {}
-    for column in columns:
-        widths[column.dim] = (*widths.get(column.dim, ()), column)
-    return widths
-
-
-def _table(features: tuple[Column, ...]) -> TableLayout:
-    offsets = tuple(accumulate((column.buckets for column in features), initial=0))
-    if offsets[-1] > MAX_ROWS:
+def _table(columns: Iterable[Column], unbucketed: Collection[str], capacity: int) -> TableLayout:
+    features = tuple(columns)
+    buckets = (0 if column.name in unbucketed else column.buckets for column in features)
+    layout = TableLayout(features, features[0].dim, tuple(accumulate(buckets, initial=0)), capacity)
+    if layout.rows > MAX_ROWS:
         msg = (
-            f"The features of embedding_dim {features[0].dim} have {offsets[-1]:,} buckets in "
-            f"all; a table holds at most {MAX_ROWS:,}. Lower hash_buckets in the schema."
+            f"The features of embedding_dim {layout.dim} need {layout.rows:,} rows in all; a "
+            f"table holds at most {MAX_ROWS:,}. Lower hash_buckets in the schema."
         )
         raise UserError(msg)
-    return TableLayout(features, features[0].dim, offsets)
+    return layout

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 
 from smt_model.batching import FreshRows, FusedBatch, Fuser, TableBatch
-from smt_model.embedding import EmbeddingTable, VectorTable
+from smt_model.embedding import EmbeddingTable
 from smt_model.ev.options import EvOptions
-from smt_model.ev.table import EvTable
-from smt_model.layout import ev_tables, fused_tables
+from smt_model.ev.variables import EmbeddingVariables
+from smt_model.layout import fused_tables
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
 
 EV_CAPACITY = 1 << 24
-"""Keys that a table of embedding variables has room for, if nothing else is asked."""
+"""Keys that a table has room for, if nothing else is asked."""
 
 
 class MultiTaskModel(tf.Module):
@@ -34,14 +34,16 @@ class MultiTaskModel(tf.Module):
         Slots that the optimizer keeps beside each embedding, and their initial values;
         none when the model is only evaluated.
     variables
-        The features whose keys own their vectors (embedding variables), and their options.
+        Features that are embedding variables, whose keys own their vectors, and their options.
     capacity
-        Keys that a table of embedding variables has room for.
+        Keys that a table has room for.
 
     Attributes
     ----------
-    fixed_tables, ev_tables
-        The embedding tables: of features with buckets, and of those whose keys own vectors.
+    tables
+        The embedding tables.
+    embedding_variables
+        The embedding variables of each table; empty when there are none at all.
     towers
         One for each task, in the order of the schema.
     fuser
@@ -60,21 +62,17 @@ class MultiTaskModel(tf.Module):
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
-        slots, variables = slots or {}, variables or {}
-        fixed = fused_tables(c for c in schema.features if c.name not in variables)
-        grown = ev_tables((c for c in schema.features if c.name in variables), capacity)
-        self.fixed_tables = [EmbeddingTable(layout, seed, slots) for layout in fixed]
-        self.ev_tables = [EvTable(layout, variables, seed, slots) for layout in grown]
-        fusers = [table.fuser for table in self.ev_tables]
-        self.fuser = Fuser(fixed, list(schema.tasks.values()), fusers)
-        width = sum(table.layout.width for table in self.tables)
+        options = variables or {}
+        unbucketed = {name for name, option in options.items() if not option.adaptive}
+        layouts = fused_tables(schema.features, unbucketed, capacity if options else 0)
+        self.embedding_variables = [
+            EmbeddingVariables(layout, options, seed) for layout in layouts if options
+        ]
+        self.fuser = Fuser(layouts, list(schema.tasks.values()), self.embedding_variables)
+        self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
+        width = sum(layout.width for layout in layouts)
         self.towers = [Tower(task, width, seed, bf16=bf16) for task in schema.tasks]
         self._dtype = tf.bfloat16 if bf16 else tf.float32
-
-    @property
-    def tables(self) -> list[VectorTable]:
-        """All tables, those of embedding variables last."""
-        return [*self.fixed_tables, *self.ev_tables]
 
     @property
     def kernels(self) -> list[tf.Variable]:
@@ -89,25 +87,25 @@ class MultiTaskModel(tf.Module):
     @property
     def signature(self) -> FusedBatch:
         """The tensor specification of a fused batch of any number of rows."""
-        table = TableBatch(
+        part = TableBatch(
             rows=tf.TensorSpec([None], tf.int32),
             positions=tf.TensorSpec([None, 2], tf.int64),
             weights=tf.TensorSpec([None], tf.float32),
         )
         labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
-        fresh = tuple(
-            FreshRows(
-                tf.TensorSpec([None], tf.int32),
-                tf.TensorSpec([None, table.layout.dim], tf.float32),
-            )
-            for table in self.ev_tables
-        )
-        return FusedBatch((table,) * len(self.tables), labels, fresh)
+        rows = tf.TensorSpec([None], tf.int32)
+        fresh = [
+            FreshRows(rows, tf.TensorSpec([None, table.layout.dim], tf.float32), shared=rows)
+            for table in self.tables
+            if self.embedding_variables
+        ]
+        return FusedBatch((part,) * len(self.tables), labels, tuple(fresh))
 
     def begin(self, batch: FusedBatch) -> None:
-        """Give the rows that the batch is the first to use what they begin with."""
-        for table, fresh in zip(self.ev_tables, batch.fresh, strict=True):
-            table.begin(fresh)
+        """Give rows that keys own from this batch on what they begin with."""
+        if self.embedding_variables:
+            for table, fresh in zip(self.tables, batch.fresh, strict=True):
+                table.begin(fresh)
 
     def read(self, batch: FusedBatch) -> list[list[tf.Tensor]]:
         """Return, for each table, the batch's distinct vectors and their slots."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise, starmap
 
 import numpy as np
 import tensorflow as tf
@@ -69,12 +70,12 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
         after it. None when the model was made without slots.
     """
     slots = list(optimizer.initial) if optimizer else []
-    for table in model.fixed_tables:
-        dim, offsets = table.layout.dim, table.layout.offsets
-        for column, start in zip(table.layout.features, offsets, strict=False):
+    for table in model.tables:
+        dim = table.layout.dim
+        bounds = pairwise(table.layout.offsets)
+        for column, rows in zip(table.layout.features, starmap(slice, bounds), strict=True):
             for block, name in enumerate(_names(part_name(column.name), slots)):
                 columns = slice(block * dim, (block + 1) * dim)
-                rows = slice(start, start + column.buckets)
                 yield Part(name, table.packed, rows, columns)
     for variable in model.dense_variables:
         name = variable.name.removesuffix(":0")

@@ -78,7 +78,7 @@ class TrainStep:
         for table, part, (values, *slots), gradient in zip(
             model.tables, batch.tables, rows, sparse_gradients, strict=True
         ):
-            table.write(part.rows, self._optimizer.update(values, slots, gradient))
+            table.write(part, self._optimizer.update(values, slots, gradient))
         return tf.concat([[loss], by_task], axis=0)
 
 

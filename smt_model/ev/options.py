@@ -20,6 +20,9 @@ class EvOptions(BaseModel):
     filter
         Admit a key when it came `filter_freq` times: counted exactly (``counter``) or in fixed
         memory by a counting Bloom filter (``cbf``). None admits each key at once.
+    adaptive
+        Keys that are not admitted share the rows of buckets, key modulo `hash_buckets`, instead
+        of having no vector; a key that is admitted begins with the vector that it shared.
     expected_keys, false_positive_rate
         Size of the Bloom filter: at so many keys, at most this share is admitted early.
     elimination
@@ -31,6 +34,7 @@ class EvOptions(BaseModel):
 
     filter: Filter | None = None
     filter_freq: PositiveInt = 3
+    adaptive: bool = False
     expected_keys: PositiveInt = 1_000_000
     false_positive_rate: float = Field(default=0.01, gt=0, lt=1)
     elimination: Elimination | None = None

@@ -9,23 +9,23 @@ Int32s = NDArray[np.int32]
 
 
 class RowAllocator:
-    """Gives out rows from 0 on; rows that were given back are given out again, lowest first.
+    """Gives out rows in order; rows that were given back are given out again, lowest first.
 
     Parameters
     ----------
-    capacity
-        Rows of the table.
+    first, stop
+        The rows that keys may own.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._next = 0
+    def __init__(self, first: int, stop: int) -> None:
+        self._first, self._stop = first, stop
+        self._next = first
         self._free = np.empty(0, np.int32)
 
     @property
     def used(self) -> int:
         """Rows that are given out."""
-        return self._next - len(self._free)
+        return self._next - self._first - len(self._free)
 
     def take(self, count: int) -> Int32s:
         """Return rows that nobody has, int32 [count].
@@ -37,10 +37,10 @@ class RowAllocator:
         """
         again, self._free = self._free[:count], self._free[count:]
         first, self._next = self._next, self._next + count - len(again)
-        if self._next > self._capacity:
+        if self._next > self._stop:
             msg = (
-                f"The table of vectors is full at {self._capacity:,} keys. Raise --ev-capacity, "
-                "or admit fewer keys with --ev-filter."
+                f"The table of vectors is full at {self._stop - self._first:,} keys. "
+                "Raise --ev-capacity, or admit fewer keys with --ev-filter."
             )
             raise UserError(msg)
         return np.concatenate([again, np.arange(first, self._next, dtype=np.int32)])

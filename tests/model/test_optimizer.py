@@ -90,7 +90,7 @@ def test_rows_follow_the_rule_and_others_stay_bit_for_bit(
         batch = TableBatch(rows, np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
         optimizer.advance()
         values, *slots = table.read(batch)
-        table.write(batch.rows, optimizer.update(values, slots, tf.constant(gradient)))
+        table.write(batch, optimizer.update(values, slots, tf.constant(gradient)))
         was = [expected[rows][:, block] for block in blocks]
         new, new_slots = rule(was[0], was[1:], gradient.astype(np.float64), step)
         expected[rows] = np.concatenate([new, *new_slots], axis=1)
