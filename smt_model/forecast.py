@@ -3,8 +3,8 @@
 import time
 from datetime import datetime, timedelta
 
-_LEAST_STEPS = 50
-_LEAST_SECONDS = 1.0
+_STEPS, _SECONDS = 50, 10.0
+"""What is measured: so many steps, or of slow ones what fits in this time."""
 
 
 class Forecast:
@@ -22,13 +22,13 @@ class Forecast:
         self._done = False
 
     def text(self, step: int) -> str | None:
-        """Return the forecast after `step` once enough was measured, and from then on None."""
+        """Return the forecast once, when enough was measured, and otherwise None."""
         now = time.perf_counter()
         if self._first is None:
             self._first = step, now
             return None
         steps, seconds = step - self._first[0], now - self._first[1]
-        if self._done or steps < _LEAST_STEPS or seconds < _LEAST_SECONDS:
+        if self._done or not steps or (steps < _STEPS and seconds < _SECONDS):
             return None
         self._done = True
         rate = steps / seconds

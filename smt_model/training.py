@@ -17,6 +17,7 @@ from smt_model.recorder import Recorder
 from smt_model.report import Evaluation
 from smt_model.resume import Start, find_start
 from smt_model.run_directory import RunDirectory, new_run
+from smt_model.statistic_steps import StatisticSteps
 from smt_model.trainer import TRAIN, Trainer
 from smt_schemas import UserError
 
@@ -109,7 +110,8 @@ class _Training:
 
     def _loop(self, progress: TrainingProgress) -> None:
         trainer, recorder = self._trainer, self._recorder
-        forecast = None if self._config.steps or self._config.epochs else Forecast(trainer.total)
+        asked = self._config.steps or self._config.epochs
+        measures = [None if asked else Forecast(trainer.total), StatisticSteps.of()]
         if trainer.is_saved:  # the process before may have ended between the two
             self._evaluate()
         with trainer.batches() as batches:
@@ -117,8 +119,9 @@ class _Training:
             while self._goes_on():
                 recorder.add(trainer.advance(ready))
                 progress.advance(trainer.step)
-                if forecast and (text := forecast.text(trainer.step)):
-                    progress.say(text)
+                for measure in measures:
+                    if measure and (text := measure.text(trainer.step)):
+                        progress.say(text)
                 if trainer.reports_now:
                     recorder.report(trainer.step, trainer.epoch, trainer.samples, progress)
                 with recorder.untimed():
