@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from smt_model import checkpoint
 from smt_model.batching import FusedBatch
+from smt_model.early_stopping import EarlyStopping
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
-from smt_model.progress import evaluating
+from smt_model.progress import evaluating, tell
 from smt_model.report import Evaluation, evaluate_predictions
+from smt_model.resume import newest_sound
 from smt_model.run_directory import RunDirectory
 from smt_schemas import UserError
 
@@ -25,8 +27,10 @@ BATCH = 4096
 _DEPTH = 4
 
 
-def evaluate_run(run: Path, data_location: Path | None, split: str) -> Evaluation:
-    """Evaluate the newest checkpoint of a run.
+def evaluate_run(
+    run: Path, data_location: Path | None, split: str, *, best: bool = False
+) -> Evaluation:
+    """Evaluate a checkpoint of a run.
 
     Parameters
     ----------
@@ -36,6 +40,9 @@ def evaluate_run(run: Path, data_location: Path | None, split: str) -> Evaluatio
         Shards or data folder; None for the run's own.
     split
         Name of the split.
+    best
+        The checkpoint with the best evaluation of early stopping; otherwise the newest one
+        that is not damaged.
 
     Raises
     ------
@@ -46,13 +53,31 @@ def evaluate_run(run: Path, data_location: Path | None, split: str) -> Evaluatio
 
     directory = RunDirectory(run)
     config = directory.config
-    path = directory.newest_checkpoint()
     dataset = open_shards(data_location or config.data_location)
-    state = checkpoint.read_state(path)
+    if best:
+        path = best_checkpoint(directory)
+        state = checkpoint.read_state(path)
+    else:
+        path, state = newest_sound(directory, tell)
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
     model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
     checkpoint.restore(path, state, model)
     return evaluate(model, dataset, split, state.step)
+
+
+def best_checkpoint(run: RunDirectory) -> Path:
+    """Return the checkpoint with the best evaluation of a run with early stopping.
+
+    Raises
+    ------
+    UserError
+        When the run has no early stopping or no evaluation yet.
+    """
+    stopping = EarlyStopping.of(run.config, run.metrics.evaluations())
+    if stopping is None or stopping.best is None:
+        msg = f"{run.path} has no best checkpoint: it was not trained with --early-stop-metric."
+        raise UserError(msg)
+    return run.checkpoint(stopping.best.step)
 
 
 def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -> Evaluation:
