@@ -86,7 +86,7 @@ def measure(data: str, seconds: float, **options: Any) -> dict[str, float]:
         )
         trainer = Trainer(config, open_shards(data), RunDirectory.create(config))
         ticks: list[tuple[int, float]] = []
-        with trainer.batches() as batches:
+        with trainer.batches(trainer.total) as batches:
             ready = iter(batches)
             while not ticks or time.time() < ticks[0][1] + seconds:
                 trainer.advance(ready)

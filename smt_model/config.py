@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -16,7 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from smt_schemas import UsageError, UserError
+from smt_model.ev.options import EvOptions
+from smt_schemas import DatasetSchema, UsageError, UserError
 
 OptimizerName = Literal["adagrad", "adam", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
@@ -34,7 +33,7 @@ FREE = frozenset(
 """Options that do not decide the weights after a given step: a resumed run may change them."""
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(EvOptions):
     """The options of a run. The defaults are those of DeepRec's documented command.
 
     Attributes
@@ -59,6 +58,10 @@ class TrainConfig(BaseModel):
         Whether each epoch has a row order of its own; otherwise that of the shards.
     bf16
         BF16 arithmetic in the towers; variables, last layer, loss and metrics stay FP32.
+    ev_capacity
+        Keys that a table has room for; memory is used for those that exist.
+    columns
+        Other values of the options in `EvOptions`, by feature.
     save_steps
         Steps between checkpoints; 0 saves one, at the end.
     keep_checkpoint_max
@@ -79,8 +82,6 @@ class TrainConfig(BaseModel):
         0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
     data_location: str = "data"
     output_dir: str = "result"
     checkpoint: str | None = None
@@ -94,6 +95,8 @@ class TrainConfig(BaseModel):
     seed: int = Field(default=2021, ge=0, lt=2**31)
     shuffle: bool = True
     bf16: bool = False
+    ev_capacity: PositiveInt = 1 << 24
+    columns: dict[str, dict[str, Any]] = Field(default={})
     save_steps: NonNegativeInt = 0
     keep_checkpoint_max: PositiveInt = 1
     evaluate: bool = True
@@ -118,6 +121,16 @@ class TrainConfig(BaseModel):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _columns_make_sense(self) -> Self:
+        for name, values in self.columns.items():
+            try:
+                self.changed(values)
+            except ValidationError as error:
+                msg = f"column {name}: {problems(error)}"
+                raise ValueError(msg) from error
+        return self
+
     @classmethod
     def from_options(cls, **options: object) -> Self:
         """Check the options of a command line.
@@ -130,7 +143,7 @@ class TrainConfig(BaseModel):
         try:
             return cls.model_validate(options)
         except ValidationError as error:
-            raise UsageError(_problems(error)) from error
+            raise UsageError(problems(error)) from error
 
     @classmethod
     def from_json(cls, path: Path) -> Self:
@@ -147,12 +160,32 @@ class TrainConfig(BaseModel):
             msg = f"Cannot read {path}: {error.strerror}. Is this the directory of a run?"
             raise UserError(msg) from error
         except ValidationError as error:
-            msg = f"{path} is not the configuration of a run: {_problems(error)}"
+            msg = f"{path} is not the configuration of a run: {problems(error)}"
             raise UserError(msg) from error
+
+    def embedding_variables(self, schema: DatasetSchema) -> dict[str, EvOptions]:
+        """Return the features whose keys own vectors, with their options.
+
+        They are hashed ones; what is encoded otherwise does not collide.
+
+        Raises
+        ------
+        UsageError
+            When a column with options of its own is no hashed feature.
+        """
+        hashed = [column.name for column in schema.features if column.encoding == "hash"]
+        for name in self.columns.keys() - set(hashed):
+            msg = f"columns.{name}: the schema has no hashed feature of that name."
+            raise UsageError(msg)
+        options = {name: self.changed(self.columns.get(name, {})) for name in hashed}
+        return {name: option for name, option in options.items() if option.owns_vectors}
 
     def deciding(self) -> dict[str, Any]:
         """Return the options that decide the weights, as JSON values."""
-        return self.model_dump(mode="json", exclude=set(FREE))
+        columns = [self.changed(values) for values in self.columns.values()]
+        # Keys are dropped when checkpoints are saved.
+        drops = any(options.ev_elimination for options in [self, *columns])
+        return self.model_dump(mode="json", exclude=set(FREE - {"save_steps"} if drops else FREE))
 
     def differences(self, deciding: Mapping[str, Any]) -> list[str]:
         """Return, in words, how a run's deciding options (kept against these) differ.
@@ -177,7 +210,8 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _problems(error: ValidationError) -> str:
+def problems(error: ValidationError) -> str:
+    """Return what Pydantic refused, with options as they are typed."""
     found = []
     for item in error.errors(include_url=False):
         where = option(str(item["loc"][0])) + ": " if item["loc"] else ""

@@ -34,8 +34,10 @@ class EmbeddingTable(tf.Module):
         self._slots = tuple(slots.values())
         # Rows that keys can own get memory when they are written, page by page.
         shape = [layout.rows, layout.dim * (1 + len(slots))]
-        packed = tf.raw_ops.Empty(shape=shape, dtype=tf.float32)
-        self.packed = tf.Variable(packed, trainable=False, name="packed")
+        # No second reference to the tensor: the first sparse access would copy it.
+        self.packed = tf.Variable(
+            tf.raw_ops.Empty(shape=shape, dtype=tf.float32), trainable=False, name="packed"
+        )
         for column, (start, stop) in zip(layout.features, pairwise(layout.offsets), strict=True):
             name, size = part_name(column.name), (stop - start, layout.dim)
             self.packed[start:stop].assign(self._begun(truncated_normal(size, name, seed)))
@@ -49,11 +51,11 @@ class EmbeddingTable(tf.Module):
         """Give fresh rows their first vectors, and their slots the initial values."""
         shared = self.packed.sparse_read(tf.maximum(fresh.shared, 0))[:, : self.layout.dim]
         vectors = tf.where(fresh.shared[:, None] >= 0, shared, fresh.vectors)
-        self._scatter(fresh.rows, self._begun(vectors))
+        self.assign(fresh.rows, self._begun(vectors))
 
     def write(self, batch: TableBatch, blocks: Sequence[tf.Tensor]) -> None:
         """Replace the vectors of a batch's rows and their slots."""
-        self._scatter(batch.rows, tf.concat(blocks, axis=1))
+        self.assign(batch.rows, tf.concat(blocks, axis=1))
 
     def pool(self, vectors: tf.Tensor, batch: TableBatch, examples: tf.Tensor) -> tf.Tensor:
         """Return the weighted means side by side, float32 [examples, features · dim].
@@ -67,12 +69,13 @@ class EmbeddingTable(tf.Module):
         )
         return tf.reshape(pooled, [-1, self.layout.width])
 
+    def assign(self, rows: tf.Tensor, packed: tf.Tensor) -> None:
+        """Replace whole rows, float32 [N, dim · (1 + slots)]."""
+        tf.raw_ops.ResourceScatterUpdate(resource=self.packed.handle, indices=rows, updates=packed)
+
     def _begun(self, vectors: tf.Tensor) -> tf.Tensor:
         filled = [tf.fill(tf.shape(vectors), value) for value in self._slots]
         return tf.concat([vectors, *filled], axis=1)
-
-    def _scatter(self, rows: tf.Tensor, packed: tf.Tensor) -> None:
-        tf.raw_ops.ResourceScatterUpdate(resource=self.packed.handle, indices=rows, updates=packed)
 
 
 def part_name(feature: str) -> str:

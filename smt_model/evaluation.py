@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from smt_model import checkpoint
 from smt_model.batching import FusedBatch
 from smt_model.early_stopping import EarlyStopping
+from smt_model.making import make_model
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
@@ -60,7 +61,7 @@ def evaluate_run(
     else:
         path, state = newest_sound(directory, tell)
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
-    model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
+    model = make_model(config, state.origin.dataset_schema)
     checkpoint.restore(path, state, model)
     return evaluate(model, dataset, split, state.step)
 

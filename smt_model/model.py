@@ -63,7 +63,7 @@ class MultiTaskModel(tf.Module):
         super().__init__(name="simple_multitask")
         self.schema = schema
         options = variables or {}
-        unbucketed = {name for name, option in options.items() if not option.adaptive}
+        unbucketed = {name for name, option in options.items() if not option.adaptive_emb}
         layouts = fused_tables(schema.features, unbucketed, capacity if options else 0)
         self.embedding_variables = [
             EmbeddingVariables(layout, options, seed) for layout in layouts if options

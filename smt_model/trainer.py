@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from smt_model import checkpoint
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
+from smt_model.ev.elimination import eliminate
+from smt_model.making import make_model
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import make_optimizer
 from smt_model.origin import Origin
@@ -55,12 +57,16 @@ class Trainer:
         self.steps_per_epoch = self._split.steps(config.batch_size)
         self.total = config.total_steps(self.steps_per_epoch)
         self._optimizer = make_optimizer(config)
-        self.model = MultiTaskModel(
-            dataset.schema, config.seed, bf16=config.bf16, slots=self._optimizer.initial
-        )
+        self.model = make_model(config, dataset.schema, slots=self._optimizer.initial)
+        if self.model.embedding_variables and not dataset.manifest.options.keys:
+            msg = (
+                "Embedding variables (--ev, --adaptive-emb) need the keys of the features, and "
+                f"{config.data_location} has none. Prepare it with --keys."
+            )
+            raise UserError(msg)
         self._optimizer.build(self.model.dense_variables)
         self._train_step = TrainStep(self.model, self._optimizer, config.l2_regularization)
-
+        self._batches: Iterator[FusedBatch] | None = None
         self._saved: int | None = None
         self._last: FusedBatch | None = None
 
@@ -75,12 +81,23 @@ class Trainer:
         checkpoint.restore(start.path, start.state, self.model, self._optimizer)
         self.step = self._saved = start.state.step
 
-    def batches(self) -> Prefetcher[FusedBatch]:
-        """Return the batches from here to the end of the run, made ahead in a thread."""
-        made = fused_batches(
-            self.model, self._split, self._config, start=self.step, stop=self.total
-        )
-        return Prefetcher(made, _DEPTH)
+    def batches(self, stop: int) -> Prefetcher[FusedBatch]:
+        """Return the batches from here to a step, made ahead in a thread."""
+        if self._batches is None:
+            self._batches = fused_batches(self.model, self._split, self._config, self.step)
+        return Prefetcher(islice(self._batches, stop - self.step), _DEPTH)
+
+    @property
+    def pause(self) -> int:
+        """The next step at which the making of batches pauses.
+
+        A batch that is made counts and admits keys, so none may be ahead of a step after which
+        keys are saved or looked up.
+        """
+        if not self.model.embedding_variables:
+            return self.total
+        stops = [LOG_STEPS, self._config.save_steps, self._config.eval_steps]
+        return min(self.total, *(self.step + every - self.step % every for every in stops if every))
 
     def advance(self, batches: Iterator[FusedBatch]) -> NDArray[np.float32]:
         """Train on the next few batches, at most up to where something has to be done.
@@ -164,6 +181,11 @@ class Trainer:
             origin=self._origin,
             pending=pending,
         )
+        if self._is_due(self._config.save_steps):
+            for variables, table in zip(
+                self.model.embedding_variables, self.model.tables, strict=False
+            ):
+                eliminate(variables, table, self.step)
         checkpoint.save(self._run.checkpoint(self.step), state, self.model, self._optimizer)
         self._saved = self.step
         self._run.prune(self._config.keep_checkpoint_max, best)
@@ -195,15 +217,14 @@ class Trainer:
 
 
 def fused_batches(
-    model: MultiTaskModel, split: "Split", config: TrainConfig, *, start: int, stop: int
+    model: MultiTaskModel, split: "Split", config: TrainConfig, start: int
 ) -> Iterator[FusedBatch]:
-    """Yield the batches of steps ``start`` to ``stop``, as tensors, epoch after epoch."""
-    step = start
-    while step < stop:
-        epoch, first = divmod(step, split.steps(config.batch_size))
+    """Yield the batches from step ``start`` on, as tensors, epoch after epoch, without end."""
+    steps = split.steps(config.batch_size)
+    for epoch in count(start // steps):
+        first = max(start - epoch * steps, 0)
         rows = split.batches(
             config.batch_size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
         )
-        for batch in islice(rows, stop - step):
-            yield tf.nest.map_structure(tf.constant, model.fuser(batch))
-            step += 1
+        for step, batch in enumerate(rows, epoch * steps + first + 1):
+            yield tf.nest.map_structure(tf.constant, model.fuser(batch, step))

@@ -6,9 +6,7 @@ from numpy.typing import NDArray
 
 from smt_model.embedding import EmbeddingTable
 from smt_model.ev.variables import EmbeddingVariables
-
-_PIECE = 1 << 16
-"""Rows that are read at a time."""
+from smt_model.parts import PIECE
 
 
 def eliminate(variables: EmbeddingVariables, table: EmbeddingTable, step: int) -> None:
@@ -23,9 +21,9 @@ def eliminate(variables: EmbeddingVariables, table: EmbeddingTable, step: int) -
     """
     for name, keys in variables.tables.items():
         options = variables.options[name]
-        if options.elimination == "gstep":
+        if options.ev_elimination == "gstep":
             keys.keep(step - keys.last_steps <= options.steps_to_live)
-        elif options.elimination == "l2":
+        elif options.ev_elimination == "l2":
             owned = keys.rows >= 0
             keeps = ~owned
             keeps[owned] = half_squares(table, keys.rows[owned]) >= options.l2_threshold
@@ -34,6 +32,6 @@ def eliminate(variables: EmbeddingVariables, table: EmbeddingTable, step: int) -
 
 def half_squares(table: EmbeddingTable, rows: NDArray[np.int32]) -> NDArray[np.float32]:
     """Return ``½ Σ w²`` of the vectors of some rows, float32."""
-    pieces = np.array_split(rows, len(rows) // _PIECE + 1)
+    pieces = np.array_split(rows, len(rows) // PIECE + 1)
     vectors = (table.packed.sparse_read(piece)[:, : table.layout.dim] for piece in pieces)
     return np.concatenate([tf.reduce_sum(tf.square(v), axis=1).numpy() / 2 for v in vectors])

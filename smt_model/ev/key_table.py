@@ -47,6 +47,11 @@ class KeyTable:
         A key is admitted when it came so often, repetitions in a batch included.
     bloom
         Counts the keys that are not admitted, in fixed memory; None for exact counts.
+
+    Attributes
+    ----------
+    bloom
+        The same.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class KeyTable:
     ) -> None:
         self._allocator = allocator
         self._filter_freq = filter_freq
-        self._bloom = bloom
+        self.bloom = bloom
         self._index = KeyIndex()
         self._rows = np.empty(1, np.int32)
         self._counts = np.empty(1, np.int32)
@@ -141,8 +146,8 @@ class KeyTable:
         numbers = self._index.find(keys)
         absent = np.flatnonzero(numbers < 0)
         before = np.zeros(len(absent), np.int64)
-        if self._bloom is not None:
-            estimates = self._bloom.add(keys[absent], occurrences[absent])
+        if self.bloom is not None:
+            estimates = self.bloom.add(keys[absent], occurrences[absent])
             passed = estimates >= self._filter_freq
             absent = absent[passed]
             before = estimates[passed] - occurrences[absent]

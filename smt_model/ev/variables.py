@@ -65,7 +65,7 @@ class EmbeddingVariables:
             rows, fresh = self.tables[name].look_up(keys), self.no_rows
         else:
             rows, fresh = self._counted(name, keys, entries.counts, step)
-        if self.options[name].adaptive:
+        if self.options[name].adaptive_emb:
             return entries._replace(
                 values=np.where(rows < 0, self._shared(name, keys), rows)
             ), fresh
@@ -77,7 +77,7 @@ class EmbeddingVariables:
         self, name: str, keys: Int64s, counts: Int64s, step: int
     ) -> tuple[Int32s, FreshRows]:
         rows, new_keys, new_rows = self.tables[name].count(keys, counts, step)
-        if self.options[name].adaptive:
+        if self.options[name].adaptive_emb:
             vectors = np.zeros((len(new_rows), self._dim), np.float32)
             return rows, FreshRows(new_rows, vectors, self._shared(name, new_keys))
         vectors = first_vectors(new_keys, self._dim, self._streams[name])

@@ -18,7 +18,7 @@ from smt_model.step import TrainStep
 from smt_schemas import DatasetSchema
 
 SEED = 5
-ADMIT_ALL = EvOptions()
+ADMIT_ALL = EvOptions(ev=True)
 
 
 def with_keys(batch: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def test_as_many_rows_as_keys_and_ids_that_collide_are_told_apart(
 def test_a_key_without_a_row_is_a_zero_vector_and_no_row_changes(
     schema: DatasetSchema, make_batch: Any
 ) -> None:
-    model, _, step = made(schema, user=EvOptions(filter="counter", filter_freq=10_000))
+    model, _, step = made(schema, user=EvOptions(ev=True, ev_filter="counter", filter_freq=10_000))
     batch = with_keys(make_batch(schema, 8, 1))
     step([model.fuser(batch, 1)])
     assert (model.embedding_variables[0].tables["user"].rows == -1).all()
@@ -100,7 +100,7 @@ def test_a_key_without_a_row_is_a_zero_vector_and_no_row_changes(
 def test_entries_without_a_row_count_in_the_mean_of_a_list(
     schema: DatasetSchema, make_batch: Any
 ) -> None:
-    model, _, _ = made(schema, tags=EvOptions(filter="counter", filter_freq=3))
+    model, _, _ = made(schema, tags=EvOptions(ev=True, ev_filter="counter", filter_freq=3))
     batch = with_keys(make_batch(schema, 2, 1))
     batch["tags_key"] = Bags(np.array([8, 9]), np.array([3, 1], np.int32), np.array([0, 2, 2]))
     fused = model.fuser(batch, 1)
@@ -109,7 +109,7 @@ def test_entries_without_a_row_count_in_the_mean_of_a_list(
 
 
 def test_evaluation_neither_admits_nor_counts(schema: DatasetSchema, batches: list[Any]) -> None:
-    model, _, step = made(schema, user=EvOptions(filter="counter", filter_freq=2))
+    model, _, step = made(schema, user=EvOptions(ev=True, ev_filter="counter", filter_freq=2))
     trained(model, step, batches[:3])
     keys = model.embedding_variables[0].tables["user"]
     before = [values.copy() for values in (keys.keys, keys.rows, keys.counts, keys.last_steps)]
@@ -128,7 +128,7 @@ def user_batch(schema: DatasetSchema, make_batch: Any, *keys: int) -> dict[str, 
 def test_a_key_lives_for_steps_to_live_steps_and_not_one_more(
     schema: DatasetSchema, make_batch: Any
 ) -> None:
-    options = EvOptions(elimination="gstep", steps_to_live=10)
+    options = EvOptions(ev=True, ev_elimination="gstep", steps_to_live=10)
     model, _, step = made(schema, user=options)
     (table,), (variables,) = model.tables, model.embedding_variables
     step([model.fuser(user_batch(schema, make_batch, 5, 6), 1)])
@@ -142,7 +142,7 @@ def test_a_key_lives_for_steps_to_live_steps_and_not_one_more(
 def test_a_vector_of_just_the_threshold_stays_and_a_smaller_one_goes(
     schema: DatasetSchema, make_batch: Any
 ) -> None:
-    model, _, step = made(schema, user=EvOptions(elimination="l2", l2_threshold=0.5))
+    model, _, step = made(schema, user=EvOptions(ev=True, ev_elimination="l2", l2_threshold=0.5))
     (table,), (variables,) = model.tables, model.embedding_variables
     step([model.fuser(user_batch(schema, make_batch, 5, 6), 1)])
     keys = variables.tables["user"]
@@ -158,7 +158,7 @@ def test_a_vector_of_just_the_threshold_stays_and_a_smaller_one_goes(
 def test_a_key_that_comes_back_has_its_first_vector_and_fresh_slots(
     schema: DatasetSchema, make_batch: Any
 ) -> None:
-    model, _, step = made(schema, user=EvOptions(elimination="gstep", steps_to_live=1))
+    model, _, step = made(schema, user=EvOptions(ev=True, ev_elimination="gstep", steps_to_live=1))
     (table,), (variables,) = model.tables, model.embedding_variables
     for number in range(1, 4):
         step([model.fuser(user_batch(schema, make_batch, 7, 7), number)])
@@ -175,7 +175,7 @@ def test_a_key_that_comes_back_has_its_first_vector_and_fresh_slots(
 def test_a_rare_key_shares_a_bucket_and_a_frequent_one_starts_from_there(
     schema: DatasetSchema, make_batch: Any
 ) -> None:
-    options = EvOptions(filter="counter", filter_freq=3, adaptive=True)
+    options = EvOptions(adaptive_emb=True, adaptive_threshold=3)
     model, _, step = made(schema, user=options)
     (table,) = model.tables
     batch = user_batch(schema, make_batch, 57, 7)  # of 50 buckets, both share number 7
