@@ -8,7 +8,7 @@ from smt_features.lock import locked
 from smt_model.checkpoint import Pending
 from smt_model.config import DEFAULT_EPOCHS, TrainConfig
 from smt_model.early_stopping import EarlyStopping
-from smt_model.evaluation import evaluate
+from smt_model.evaluation import Evaluator
 from smt_model.forecast import Forecast
 from smt_model.interruption import Interruption, StopRequestedError
 from smt_model.origin import Origin
@@ -90,6 +90,7 @@ class _Training:
         evaluations = run.metrics.evaluations()
         self._latest = evaluations[-1] if evaluations else None
         self._stopping = EarlyStopping.of(config, evaluations)
+        self._evaluator = Evaluator(self._trainer.model)
         self._interruption = Interruption()
 
     def finish(self) -> Evaluation | None:
@@ -113,7 +114,7 @@ class _Training:
         asked = self._config.steps or self._config.epochs
         measures = [None if asked else Forecast(trainer.total), StatisticSteps.of()]
         if trainer.is_saved:  # the process before may have ended between the two
-            self._evaluate()
+            self._evaluate(progress)
         with trainer.batches() as batches:
             ready = iter(batches)
             while self._goes_on():
@@ -127,7 +128,7 @@ class _Training:
                 with recorder.untimed():
                     if trainer.saves_now:
                         self._save()
-                    self._evaluate()
+                    self._evaluate(progress)
                 self._interruption.check()
 
     def _goes_on(self) -> bool:
@@ -139,15 +140,17 @@ class _Training:
         self._trainer.save(self._recorder.pending, best.step if best else None)
         self._recorder.activations(self._trainer.step, self._trainer.activations())
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, progress: TrainingProgress) -> None:
         step = self._trainer.step
         done = self._latest is not None and self._latest.step == step
         if done or not self._trainer.evaluates_now:
             return
         with self._interruption.at_once():
-            found = evaluate(self._trainer.model, self._dataset, TEST, step)
+            found = self._evaluator(self._dataset, TEST, step)
         self._latest = found
         self._recorder.evaluation(found)
+        if step < self._trainer.total:
+            progress.say(found.line)
         if self._stopping:
             self._stopping.add(found)
 

@@ -209,7 +209,7 @@ def test_tensorboard_is_told_which_events_are_void(dataset: Path, tmp_path: Path
 
 
 def test_early_stopping_ends_the_run_and_keeps_the_best_checkpoint(
-    dataset: Path, tmp_path: Path
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # So high a rate that the click loss is best early and then worsens.
     options = {
@@ -221,11 +221,15 @@ def test_early_stopping_ends_the_run_and_keeps_the_best_checkpoint(
         "early_stop_patience": 2,
     }
     run, result = train(config(dataset, tmp_path / "run", **options))
+    said = capsys.readouterr().err
     evaluations = run.metrics.evaluations()
     losses = [found.tasks["ctr"].log_loss for found in evaluations]
     best = int(np.argmin(np.array(losses, np.float64)))
     assert len(evaluations) == best + 3 < 30
     assert result == evaluations[best]
+    assert f"Stopped early: best ctr.log_loss {losses[best]:.6f} at step {result.step}" in said
+    assert said.count(" on split test:  ctr AUC 0.") == len(evaluations)
+    assert "retracing" not in said
     kept = [path.name for path in run.checkpoints()]
     assert kept == [run.checkpoint(evaluations[i].step).name for i in (best, -1)]
     assert evaluate_run(run.path, None, "test", best=True) == result
