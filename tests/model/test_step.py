@@ -6,6 +6,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model.config import OPTIMIZERS, OptimizerName, TrainConfig
+from smt_model.loss import Loss
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer, make_optimizer
 from smt_model.parts import parts
@@ -20,11 +21,14 @@ def made(
     bf16: bool = False,
     l2: float = 0.0,
     optimizer: OptimizerName = "adagrad",
+    weights: tuple[float, ...] | None = None,
+    **options: Any,
 ) -> tuple[MultiTaskModel, Optimizer, TrainStep]:
-    rule = make_optimizer(TrainConfig(optimizer=optimizer))
+    rule = make_optimizer(TrainConfig(optimizer=optimizer), total_steps=20)
     model = MultiTaskModel(schema, seed, bf16=bf16, slots=rule.initial)
-    rule.build(model.dense_variables)
-    return model, rule, TrainStep(model, rule, l2)
+    rule.build(model.dense_variables, model.tables)
+    loss = Loss((1.0, 1.0) if weights is None else weights, l2)
+    return model, rule, TrainStep(model, rule, loss, **options)
 
 
 def losses_of(
