@@ -13,17 +13,18 @@ class Loss:
     Attributes
     ----------
     weights
-        A factor for each task; ones make the first term the mean over the tasks.
+        A factor for each task; without them the first term is the mean over the tasks.
     l2
         Factor of the second term.
     """
 
-    weights: tuple[float, ...]
+    weights: tuple[float, ...] | None = None
     l2: float = 0.0
 
     def weighted(self, by_task: tf.Tensor) -> tf.Tensor:
         """Return the first term, given each task's cross-entropy, float32 [tasks]."""
-        return tf.reduce_mean(by_task * tf.constant(self.weights))
+        weights = tf.constant(self.weights or (1.0,))
+        return tf.reduce_mean(by_task * weights)
 
     def penalty(self, kernels: Sequence[tf.Variable]) -> tf.Tensor:
         """Return the second term. Its gradient is ``l2 · kernel``."""

@@ -33,14 +33,14 @@ class TrainStep:
         self,
         model: MultiTaskModel,
         optimizer: Optimizer,
-        loss: Loss,
+        loss: Loss | None = None,
         *,
         clip_norm: float = 0.0,
         micro_batches: int = 1,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
-        self._loss = loss
+        self._loss = loss or Loss()
         self._clip_norm = clip_norm
         self._micro_batches = micro_batches
         spec = model.signature

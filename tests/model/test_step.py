@@ -21,14 +21,11 @@ def made(
     bf16: bool = False,
     l2: float = 0.0,
     optimizer: OptimizerName = "adagrad",
-    weights: tuple[float, ...] | None = None,
-    **options: Any,
 ) -> tuple[MultiTaskModel, Optimizer, TrainStep]:
     rule = make_optimizer(TrainConfig(optimizer=optimizer), total_steps=20)
     model = MultiTaskModel(schema, seed, bf16=bf16, slots=rule.initial)
     rule.build(model.dense_variables, model.tables)
-    loss = Loss((1.0, 1.0) if weights is None else weights, l2)
-    return model, rule, TrainStep(model, rule, loss, **options)
+    return model, rule, TrainStep(model, rule, Loss(l2=l2))
 
 
 def losses_of(
