@@ -14,7 +14,7 @@ from smt_model.loss import Loss
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer, make_optimizer
 from smt_model.parts import parts
-from smt_model.step import UNROLL, TrainStep
+from smt_model.step import TrainStep
 from smt_schemas import DatasetSchema
 
 Array = NDArray[np.float64]
@@ -111,8 +111,7 @@ def both(
     reference = Reference(model, optimizer, loss, partial(rules.update, name), rules.initial[name])
 
     def train(batches: list[Any]) -> tuple[Array, list[float]]:
-        fused = [model.fuser(batch) for batch in batches]
-        losses = [step(fused[i : i + UNROLL]) for i in range(0, len(fused), UNROLL)]
+        losses = [step([model.fuser(batch)]) for batch in batches]
         return np.concatenate(losses), [reference.step(batch) for batch in batches]
 
     return train
@@ -136,12 +135,11 @@ def test_l2_and_task_weights_are_those_of_the_numpy_model(
     np.testing.assert_allclose(losses[:, 0], expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_micro_batches_train_as_the_whole_batch_of_the_numpy_model(
-    schema: DatasetSchema, make_batch: Any, rules: Any, name: OptimizerName
+    schema: DatasetSchema, make_batch: Any, rules: Any
 ) -> None:
     # 50 rows in 4 parts of 12 or 13; and 2 rows, so that two parts are empty.
-    train = both(schema, rules, Loss((1.0, 2.0), l2=0.01), name, micro_batches=4)
+    train = both(schema, rules, Loss((1.0, 2.0), l2=0.01), "adam", micro_batches=4)
     losses, expected = train([make_batch(schema, rows, rows) for rows in (50, 2, 50, 49, 48, 3)])
     np.testing.assert_allclose(losses[:, 0], expected, rtol=0, atol=1e-5)
 

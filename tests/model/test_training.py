@@ -107,7 +107,7 @@ def test_micro_batches_train_as_one_batch_of_all_their_rows(dataset: Path, tmp_p
     (first,), (second,) = (run.newest_checkpoint().glob("*.safetensors") for run in (whole, cut))
     found = read_tensors(second)
     for name, values in read_tensors(first).items():
-        assert np.allclose(found[name], values, rtol=1e-4, atol=1e-6), name  # type: ignore[arg-type]
+        assert np.allclose(found[name], values, rtol=1e-4, atol=1e-6), name
 
 
 def test_a_learning_rate_fallen_to_zero_changes_no_weight(dataset: Path, tmp_path: Path) -> None:
