@@ -52,9 +52,10 @@ VALUED = frozenset(
         "--protocol",
         "--input-layer-partitioner",
         "--dense-layer-partitioner",
+        "--micro-batch",
     }
 )
-"""Those of them that take a value."""
+"""Those of them that take a value, and others with a value that asks for nothing."""
 
 NEUTRAL = frozenset(
     {
@@ -70,6 +71,7 @@ NEUTRAL = frozenset(
         "--protocol=grpc",
         "--input-layer-partitioner=0",
         "--dense-layer-partitioner=0",
+        "--micro-batch=0",
         "--parquet-dataset",
     }
 )

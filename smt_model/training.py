@@ -18,6 +18,7 @@ from smt_model.report import Evaluation
 from smt_model.resume import Start, find_start
 from smt_model.run_directory import RunDirectory, new_run
 from smt_model.statistic_steps import StatisticSteps
+from smt_model.task_weight import task_weights
 from smt_model.trainer import TRAIN, Trainer
 from smt_schemas import UserError
 
@@ -59,20 +60,27 @@ def train(
     for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
         dataset[split]
     _require_metric(config, dataset)
+    task_weights(config.task_weight, dataset.schema.tasks)
+    statistics = StatisticSteps.of()
     given = Path(config.checkpoint) if config.checkpoint else None
     path = resume or given or new_run(Path(config.output_dir))
     with locked(path, "--checkpoint"):
         run = RunDirectory(path)
         start = find_start(run, config, Origin.of(dataset), tell)
         run.write_config(config)
-        return run, _Training(config, dataset, run, start).finish()
+        return run, _Training(config, dataset, run, start, statistics).finish()
 
 
 class _Training:
     """A run from some step on."""
 
     def __init__(
-        self, config: TrainConfig, dataset: "Dataset", run: RunDirectory, start: Start | None
+        self,
+        config: TrainConfig,
+        dataset: "Dataset",
+        run: RunDirectory,
+        start: Start | None,
+        statistics: StatisticSteps | None,
     ) -> None:
         self._config = config
         self._dataset = dataset
@@ -92,6 +100,8 @@ class _Training:
         self._stopping = EarlyStopping.of(config, evaluations)
         self._evaluator = Evaluator(self._trainer.model)
         self._interruption = Interruption()
+        asked = config.steps or config.epochs
+        self._measures = [None if asked else Forecast(self._trainer.total), statistics]
 
     def finish(self) -> Evaluation | None:
         """Train the steps that are left and return the metrics of the run."""
@@ -111,8 +121,6 @@ class _Training:
 
     def _loop(self, progress: TrainingProgress) -> None:
         trainer, recorder = self._trainer, self._recorder
-        asked = self._config.steps or self._config.epochs
-        measures = [None if asked else Forecast(trainer.total), StatisticSteps.of()]
         if trainer.is_saved:  # the process before may have ended between the two
             self._evaluate(progress)
         with trainer.batches() as batches:
@@ -120,7 +128,7 @@ class _Training:
             while self._goes_on():
                 recorder.add(trainer.advance(ready))
                 progress.advance(trainer.step)
-                for measure in measures:
+                for measure in self._measures:
                     if measure and (text := measure.text(trainer.step)):
                         progress.say(text)
                 if trainer.reports_now:
@@ -159,7 +167,7 @@ class _Training:
         length = f"{trainer.total:,} steps"
         if not (config.steps or config.epochs):
             length += f" ({DEFAULT_EPOCHS:,} epochs, as --steps 0 means)"
-        rows = f"{config.batch_size:,} rows ({trainer.steps_per_epoch:,} an epoch)"
+        rows = f"{config.rows_per_step:,} rows ({trainer.steps_per_epoch:,} an epoch)"
         if not self._goes_on():
             return f"{self._run.path} is finished: {trainer.step:,} of {trainer.total:,} steps"
         if trainer.step:

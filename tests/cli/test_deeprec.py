@@ -25,6 +25,8 @@ from smt_schemas import UsageError
         ("train --protocol grpc --bf16", "train --bf16"),
         ("train --protocol=grpc", "train"),
         ("train --input_layer_partitioner 0 --dense_layer_partitioner=0", "train"),
+        ("train --micro_batch 0 --steps 4", "train --steps 4"),
+        ("train --micro_batch 3", "train --micro-batch=3"),
         ("train --incremental_ckpt 0 --ev_filter None", "train"),
         ("train --parquet_dataset True --workqueue false", "train"),
         ("train --output_dir true", "train --output-dir true"),

@@ -153,6 +153,14 @@ def test_other_options_are_refused_by_name(
         train(config(dataset, trained, **option))
 
 
+def test_a_learning_rate_that_falls_to_the_end_fixes_the_length(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run, _ = train(config(dataset, tmp_path / "run", lr_schedule="cosine", evaluate=False))
+    with pytest.raises(UserError, match="--steps 40 against 50"):
+        train(config(dataset, run.path, lr_schedule="cosine", steps=50))
+
+
 def test_data_of_another_hash_is_refused(trained: Path, other_dataset: Path) -> None:
     with pytest.raises(UserError, match=r"hash: .*seed=0 against .*seed=1"):
         train(config(other_dataset, trained))
