@@ -102,6 +102,10 @@ def command(
     intra: Annotated[
         int, typer.Option(help="Threads in an operation; 0 chooses. Same losses always.")
     ] = 0,
+    allocator: Annotated[
+        str | None,
+        typer.Option(help="jemalloc: allocate memory with that library, where it is installed."),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(help="Go on with the run in this directory, with its options."),
@@ -109,10 +113,6 @@ def command(
     config: Annotated[
         Path | None,
         typer.Option(help="TOML file of options, or a run's config.json; typed options win."),
-    ] = None,
-    allocator: Annotated[
-        str | None,
-        typer.Option(help="jemalloc: allocate memory with that library, where it is installed."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -128,10 +128,10 @@ def command(
 
         msg = "--resume goes on with a run's own options; leave --config out."
         raise UsageError(msg)
-    if allocator:
-        allocators.use(allocator)
     file = resume / "config.json" if resume else config
     options = read_config(file, _given(context))
+    if options.allocator:
+        allocators.use(options.allocator)
     runtime.start_tensorflow(options.inter, options.intra)
     from smt_model.interruption import StopRequestedError
     from smt_model.training import train

@@ -31,7 +31,8 @@ FREE = frozenset(
     {
         *("data_location", "output_dir", "checkpoint", "steps", "epochs"),
         *("save_steps", "keep_checkpoint_max", "evaluate", "eval_steps"),
-        *("early_stop_metric", "early_stop_patience", "timeline", "inter", "intra"),
+        *("early_stop_metric", "early_stop_patience", "timeline"),
+        *("inter", "intra", "allocator"),
     }
 )
 """Options that do not decide the weights after a given step: a resumed run may change them."""
@@ -92,6 +93,8 @@ class TrainConfig(BaseModel):
     inter, intra
         Threads that run operations side by side, and threads inside one operation;
         0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
+    allocator
+        Library that allocates memory; None for the system's.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -127,6 +130,7 @@ class TrainConfig(BaseModel):
     timeline: NonNegativeInt = 0
     inter: NonNegativeInt = 0
     intra: NonNegativeInt = 0
+    allocator: Literal["jemalloc"] | None = None
 
     @field_validator("task_weight")
     @classmethod

@@ -148,7 +148,7 @@ def test_without_tensorflow_it_says_what_to_install(data: Path, tmp_path: Path) 
 
 def test_the_command_and_the_configuration_have_the_same_options() -> None:
     parameters = inspect.signature(command).parameters
-    own = {"context", "resume", "config", "allocator", "json"}
+    own = {"context", "resume", "config", "json"}
     assert set(parameters) - own == set(TrainConfig.model_fields)
     for name, value in TrainConfig().model_dump().items():
         default = parameters[name].default
