@@ -123,10 +123,10 @@ def command(
     from smt_model import allocators, runtime
     from smt_model.config_file import read_config
 
-    if resume and config:
+    if resume and (config or checkpoint):
         from smt_schemas import UsageError
 
-        msg = "--resume goes on with a run's own options; leave --config out."
+        msg = "--resume goes on in a run's directory with its options: no --config, no --checkpoint"
         raise UsageError(msg)
     file = resume / "config.json" if resume else config
     options = read_config(file, _given(context))

@@ -3,9 +3,11 @@
 import inspect
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from ctypes.util import find_library
 from pathlib import Path
 from typing import get_type_hints
@@ -121,6 +123,8 @@ def test_raw_files_without_shards_point_to_prepare(data: Path, tmp_path: Path) -
         (["--batch-size", "0"], "--batch-size"),
         (["--optimizer", "adamw"], "--optimizer"),
         (["--steps", "5", "--epochs", "2"], "exclude each other"),
+        (["--resume", "run", "--config", "x.toml"], "no --config"),
+        (["--resume", "run", "--checkpoint", "other"], "no --checkpoint"),
         (["--task_weight", "ctr"], "--task-weight: 'ctr'"),
         (["--lr-decay-rate", "0.5"], "lr-decay-rate is for lr-schedule exponential"),
         (["--micro_batch_size", "2"], "--micro-batch-size"),
@@ -190,6 +194,22 @@ def test_options_of_a_file_apply_unless_typed(data: Path, tmp_path: Path) -> Non
     resumed = smt("train", "--resume", run, "--steps", "6", "--batch-size", "512")
     assert resumed.returncode == 1
     assert "--batch-size 32 against 512" in resumed.stderr
+
+
+def test_a_terminal_shows_how_far_the_run_is(data: Path, tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        command = [sys.executable, "-m", "smt_cli", "train", "--data-location", str(data)]
+        command += ["--steps", "110", "--batch-size", "64", "--checkpoint", str(tmp_path / "run")]
+        os.execv(sys.executable, command)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal is an error
+        while piece := os.read(terminal, 65_536):
+            shown += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(r"training \S+ +110/110 0:00:00", text), text
+    assert re.search(r"step 100/110 +epoch 19 +loss 0\.\d+ \(ctr 0\.\d+ cvr 0\.\d+\)", text), text
 
 
 def test_a_thousand_epochs_are_announced(data: Path, tmp_path: Path) -> None:
