@@ -117,7 +117,7 @@ class _Training:
                 raise
             if self._stopping and self._stopping.stops:
                 progress.say(f"Stopped early: {self._stopping.describe()}")
-        return self._stopping.best if self._stopping else self._latest
+        return self._stopping.best if self._stopping else self._evaluation_of(trainer.step)
 
     def _loop(self, progress: TrainingProgress) -> None:
         trainer, recorder = self._trainer, self._recorder
@@ -150,8 +150,7 @@ class _Training:
 
     def _evaluate(self, progress: TrainingProgress) -> None:
         step = self._trainer.step
-        done = self._latest is not None and self._latest.step == step
-        if done or not self._trainer.evaluates_now:
+        if self._evaluation_of(step) or not self._trainer.evaluates_now:
             return
         with self._interruption.at_once():
             found = self._evaluator(self._dataset, TEST, step)
@@ -161,6 +160,9 @@ class _Training:
             progress.say(found.line)
         if self._stopping:
             self._stopping.add(found)
+
+    def _evaluation_of(self, step: int) -> Evaluation | None:
+        return self._latest if self._latest and self._latest.step == step else None
 
     def _introduction(self) -> str:
         trainer, config = self._trainer, self._config

@@ -69,6 +69,14 @@ def test_a_finished_run_is_left_as_it_is(dataset: Path, tmp_path: Path) -> None:
     assert (lines(again.path), weights(again.path)) == before
 
 
+def test_metrics_of_an_earlier_step_are_not_given_for_the_last(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run, _ = train(config(dataset, tmp_path / "run", steps=20))
+    _, result = train(config(dataset, run.path, steps=21, evaluate=False))
+    assert result is None
+
+
 def test_a_run_killed_before_its_evaluation_catches_up_on_it(dataset: Path, tmp_path: Path) -> None:
     run, result = train(config(dataset, tmp_path / "run"))
     log = run.path / "metrics.jsonl"
