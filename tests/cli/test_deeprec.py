@@ -1,10 +1,13 @@
+import inspect
 import shlex
 import subprocess
 import sys
+from typing import get_type_hints
 
 import pytest
 
-from smt_cli.deeprec import BOOLEANS, NEUTRAL, REFUSED, VALUED, rewrite
+from smt_cli.deeprec import BOOLEANS, NEUTRAL, OURS, REFUSED, VALUED, rewrite
+from smt_cli.train import command
 from smt_schemas import UsageError
 
 
@@ -66,14 +69,33 @@ def test_what_has_no_meaning_here_is_refused_in_one_line(written: str, words: st
         assert "\n" not in str(caught.value)
 
 
+DOCUMENTED = """data_location steps no_eval batch_size output_dir checkpoint checkpoint_dir save_steps
+seed timeline keep_checkpoint_max learning_rate l2_regularization protocol inter intra
+input_layer_partitioner dense_layer_partitioner bf16 optimizer micro_batch ev adaptive_emb
+ev_elimination ev_filter dynamic_ev multihash incremental_ckpt workqueue parquet_dataset
+parquet_dataset_shuffle""".split()
+
+
+def test_every_option_of_deeprecs_page_and_script_is_known() -> None:
+    known = {
+        option.replace("_", "-")
+        for hint in get_type_hints(command, include_extras=True).values()
+        for info in getattr(hint, "__metadata__", ())
+        for option in info.param_decls or ()
+    }
+    known |= {f"--{name.replace('_', '-')}" for name in inspect.signature(command).parameters}
+    known |= REFUSED.keys() | NEUTRAL | OURS.keys()
+    assert [name for name in DOCUMENTED if f"--{name.replace('_', '-')}" not in known] == []
+
+
 def test_every_refused_option_has_a_value_that_asks_for_nothing() -> None:
     assert {f"--no-{name[2:]}" for name in REFUSED.keys() & BOOLEANS} <= NEUTRAL
     assert {form.partition("=")[0] for form in NEUTRAL if "=" in form} == VALUED
 
 
 def test_a_refused_option_exits_with_2() -> None:
-    command = [sys.executable, "-m", "smt_cli", "train", "--ev", "True"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    typed = [sys.executable, "-m", "smt_cli", "train", "--ev", "True"]
+    run = subprocess.run(typed, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith("Error: --ev (EmbeddingVariable, a vector per key)")
     assert len(run.stderr.splitlines()) == 1
