@@ -191,7 +191,8 @@ def _identity(job: PrepareJob, sources: list[Source], parts: int) -> str:
     """Digest what decides a part; the contents of the files are digested when parts merge."""
     files = [(source.name, source.size) for source in sources]
     whole = run_identity(job.schema, job.options, job.seed, [])
-    return hashlib.sha256(json.dumps([whole, files, parts, job.statistics]).encode()).hexdigest()
+    text = json.dumps([whole.model_dump(), files, parts, job.statistics])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read_record(folder: Path) -> PartRecord | None:
