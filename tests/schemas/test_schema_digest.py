@@ -59,6 +59,29 @@ def test_digest_changes_with(case: str) -> None:
     assert changed(*CHANGES[case]).digest != GOLDEN
 
 
+ADDED: dict[str, tuple[list[str | int], Any]] = {
+    "null value": (["columns", 2, "null_value"], 1.0),
+    "minimum count": (["columns", 3, "min_count"], 3),
+    "derived buckets": (["derived", 0, "hash_buckets"], 9),
+    "derived kind": (["derived", 0, "list_column"], "shops"),
+}
+
+
+@pytest.mark.parametrize("case", ADDED)
+def test_digest_changes_with_what_taobao_does_not_have(
+    case: str, second_schema: DatasetSchema
+) -> None:
+    path, value = ADDED[case]
+    fields = second_schema.model_dump(mode="json")
+    part: Any = fields
+    for step in path[:-1]:
+        part = part[step]
+    assert part[path[-1]] != value
+    part[path[-1]] = value
+
+    assert DatasetSchema.model_validate(fields).digest != second_schema.digest
+
+
 def test_digest_changes_with_the_order_of_columns() -> None:
     fields = taobao().model_dump(mode="json")
     fields["columns"][8:10] = reversed(fields["columns"][8:10])
