@@ -112,7 +112,10 @@ class DatasetSchema(BaseModel):
         checks: list[tuple[Sequence[object], str]] = [
             (_repeated(self._names()), "column name used twice: {}"),
             (_repeated(tasks), "task used twice: {}"),
-            ([] if self.features else ["none"], "no column has role user or item and is embedded: {}"),
+            (
+                [] if self.features else ["none"],
+                "no column has role user or item and is embedded: {}",
+            ),
             (
                 []
                 if self.user_column is None or (user and user.is_feature and not user.is_list)

@@ -26,6 +26,12 @@ Rule = Literal[
 ]
 """Why a cell, or a whole line (``fields``, ``utf8``, ``quote``), was refused."""
 
+_PYTHON: dict[str, type[int] | type[float] | type[str]] = {
+    "int": int,
+    "float": float,
+    "string": str,
+}
+
 
 class Violation(NamedTuple):
     """One refused cell."""
@@ -81,7 +87,7 @@ def _field_name(column: Column) -> str:
 def _python_type(column: Column) -> Any:
     if column.is_list:
         return list[str]
-    return {"int": int, "float": float, "string": str}[column.type] | None
+    return _PYTHON[column.type] | None
 
 
 def _reader(column: Column) -> Callable[[object], object]:
@@ -112,7 +118,7 @@ def _read_value(column: Column, text: str) -> int | float | str:
         raise PydanticCustomError("integer", "is not an integer")
     if column.type == "float" and not re.fullmatch(NUMBER, text):
         raise PydanticCustomError("number", "is not a finite number")
-    value = {"int": int, "float": float, "string": str}[column.type](text)
+    value: int | float | str = _PYTHON[column.type](text)
     if column.allowed is not None and value not in column.allowed:
         allowed = ", ".join(map(str, column.allowed))
         raise PydanticCustomError("allowed", "is not one of {allowed}", {"allowed": allowed})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smt_schemas import DatasetSchema, taobao
+from smt_schemas import DatasetSchema, taobao, taobao_plus
 
 GOLDEN = "dfd40d30262928d7797912e6da58ab204edfa220cfcf735225e2d605c4d0fe27"
 
@@ -59,27 +59,29 @@ def test_digest_changes_with(case: str) -> None:
     assert changed(*CHANGES[case]).digest != GOLDEN
 
 
-ADDED: dict[str, tuple[list[str | int], Any]] = {
-    "null value": (["columns", 2, "null_value"], 1.0),
-    "minimum count": (["columns", 3, "min_count"], 3),
-    "derived buckets": (["derived", 0, "hash_buckets"], 9),
-    "derived kind": (["derived", 0, "list_column"], "shops"),
-}
+@pytest.mark.parametrize("added", ["null_value", "min_count"])
+def test_digest_changes_with_a_setting_that_taobao_does_not_use(added: str) -> None:
+    numeric = {"encoding": "numeric", "type": "float", "null_value": 1.0}
+    vocab = {"encoding": "vocab", "min_count": 3}
+    size = {"hash_buckets": None, "embedding_dim": None}
+    fields = taobao().model_dump(mode="json")
+    fields["columns"][9] |= numeric | size if added == "null_value" else vocab
+    before = DatasetSchema.model_validate(fields).digest
+
+    fields["columns"][9][added] += 1
+
+    assert DatasetSchema.model_validate(fields).digest != before
 
 
-@pytest.mark.parametrize("case", ADDED)
-def test_digest_changes_with_what_taobao_does_not_have(
-    case: str, second_schema: DatasetSchema
-) -> None:
-    path, value = ADDED[case]
-    fields = second_schema.model_dump(mode="json")
-    part: Any = fields
-    for step in path[:-1]:
-        part = part[step]
-    assert part[path[-1]] != value
-    part[path[-1]] = value
+def test_digest_changes_with_every_derived_feature() -> None:
+    whole = taobao_plus()
 
-    assert DatasetSchema.model_validate(fields).digest != second_schema.digest
+    fewer = [
+        whole.model_copy(update={"derived": whole.derived[:count]}).digest for count in range(5)
+    ]
+
+    assert len(set(fewer)) == 5
+    assert fewer[4] == whole.digest
 
 
 def test_digest_changes_with_the_order_of_columns() -> None:
