@@ -169,13 +169,24 @@ class DatasetSchema(BaseModel):
         except (OSError, UnicodeDecodeError) as error:
             msg = f"Cannot read the schema {path}: {error}"
             raise UserError(msg) from error
+        return cls.from_text(text, str(path))
+
+    @classmethod
+    def from_text(cls, text: str, name: str) -> Self:
+        """Parse the text of a schema file; ``name`` is what a message calls it.
+
+        Raises
+        ------
+        UserError
+            When it is not TOML, or describes no valid schema.
+        """
         try:
             return cls.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
-            msg = f"{path} is not TOML: {error}"
+            msg = f"{name} is not TOML: {error}"
             raise UserError(msg) from error
         except ValidationError as error:
-            msg = f"{path} is not a valid schema:\n{describe(error)}"
+            msg = f"{name} is not a valid schema:\n{describe(error)}"
             raise UserError(msg) from error
 
 

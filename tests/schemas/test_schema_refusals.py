@@ -28,12 +28,11 @@ NUMERIC = {
     "null_value": 0.0,
 }
 VOCAB = FEATURE | {"encoding": "vocab", "min_count": 2}
-COUNT = {"name": "seen", "kind": "count", "value_column": "kind", "list_column": "tags"}
-COUNT |= {"hash_buckets": 5, "embedding_dim": 4}
-LENGTH = {"name": "entries", "kind": "length", "list_column": "tags"}
-LENGTH |= {"hash_buckets": 5, "embedding_dim": 4}
-CROSS = {"name": "both", "kind": "cross", "columns": ["kind", "user"]}
-CROSS |= {"hash_buckets": 5, "embedding_dim": 4}
+SIZE = {"hash_buckets": 5, "embedding_dim": 4}
+COUNT = SIZE | {"name": "seen", "kind": "count", "value_column": "kind", "list_column": "tags"}
+LENGTH = SIZE | {"name": "entries", "kind": "length", "list_column": "tags"}
+CROSS = SIZE | {"name": "both", "kind": "cross", "columns": ["kind", "user"]}
+
 
 COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": (FEATURE | {"buckets": 3}, "Extra inputs are not permitted"),
