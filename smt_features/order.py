@@ -48,7 +48,9 @@ class RowGroup:
 
     def permutation(self) -> Int64s | None:
         """Return the order of the rows, or None when they stay in order."""
-        return None if self.seed is None else np.argsort(splitmix64(self.seed, np.arange(self.rows)))
+        return (
+            None if self.seed is None else np.argsort(splitmix64(self.seed, np.arange(self.rows)))
+        )
 
 
 def epoch_order(shards: list[list[int]], *, seed: int, epoch: int, shuffle: bool) -> list[RowGroup]:
@@ -140,4 +142,3 @@ def batch_sizes(
         sizes[-1] -= 1
         sizes.append(1)
     return sizes
-
