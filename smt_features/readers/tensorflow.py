@@ -41,8 +41,8 @@ def to_tensorflow(split: Split, batch_size: int, **order: Unpack[Order]) -> Any:
     tf.data.Dataset
         Dicts of column name to tensor: labels int8 [rows], ids int32 [rows]. A list column is a
         ``tf.RaggedTensor`` of its ids, and under its count column's name one of its counts.
-        Iterating raises a ``tf.errors.OpError`` that names the shard when one is missing or
-        damaged.
+        Iterating raises a ``tf.errors.OpError`` when a shard is missing or damaged;
+        ``smt verify`` says which one and how.
     """
     columns = layout(split.manifest.dataset_schema, keys=split.manifest.options.keys)
     turns = split.plan(batch_size, **order)

@@ -30,7 +30,8 @@ for batch in getattr(open_shards(sys.argv[1])["train"], sys.argv[2])(8, **order)
     for name in sorted(batch):
         if not name.endswith("_count"):
             for array in arrays(batch[name]):
-                digest.update(array.numpy().tobytes() if hasattr(array, "numpy") else array.tobytes())
+                array = array.numpy() if hasattr(array, "numpy") else array
+                digest.update(array.tobytes())
     print(digest.hexdigest())
 """
 

@@ -157,8 +157,8 @@ def test_tfrecord_takes_no_way_through_python(
 DAMAGE: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "missing": (lambda shard, _: shard.unlink(), "part-00000"),
     "another one": (lambda shard, other: shard.write_bytes(other.read_bytes()), "smt verify"),
-    "cut off": (lambda shard, _: shard.write_bytes(shard.read_bytes()[:-40]), ""),
-    "empty": (lambda shard, _: shard.write_bytes(b""), ""),
+    "cut off": (lambda shard, _: shard.write_bytes(shard.read_bytes()[:-40]), "truncated record"),
+    "empty": (lambda shard, _: shard.write_bytes(b""), "Dataset was empty"),
 }
 
 
