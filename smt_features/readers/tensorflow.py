@@ -41,6 +41,7 @@ def to_tensorflow(split: Split, batch_size: int, **order: Unpack[Order]) -> Any:
     tf.data.Dataset
         Dicts of column name to tensor: labels int8 [rows], ids int32 [rows]. A list column is a
         ``tf.RaggedTensor`` of its ids, and under its count column's name one of its counts.
+        The dataset knows the number of its batches.
         Iterating raises a ``tf.errors.OpError`` when a shard is missing or damaged;
         ``smt verify`` says which one and how.
     """
@@ -50,7 +51,12 @@ def to_tensorflow(split: Split, batch_size: int, **order: Unpack[Order]) -> Any:
         return to_tensorflow(split, batch_size).take(0)  # resumed at the end of an epoch
     read = _from_parquet if "parquet" in split.record.shards else _from_tfrecord
     batches = _rebatch(read(split, columns, turns), turns, columns)
-    return batches.map(partial(_with_ragged_lists, columns)).prefetch(tf.data.AUTOTUNE)
+    steps = sum(len(turn.cuts) - 1 for turn in turns)
+    return (
+        batches.map(partial(_with_ragged_lists, columns))
+        .apply(tf.data.experimental.assert_cardinality(steps))
+        .prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def _from_parquet(split: Split, columns: list[ShardColumn], turns: list[Turn]) -> Any:

@@ -127,7 +127,9 @@ def test_tensors_equal_the_batches(
     ]
 
     for order in ORDERS.values():
-        assert_same(list(split.to_tensorflow(16, **order)), list(split.batches(16, **order)))
+        dataset, batches = split.to_tensorflow(16, **order), list(split.batches(16, **order))
+        assert dataset.cardinality() == len(batches)
+        assert_same(list(dataset), batches)
 
 
 def test_a_batch_may_span_many_row_groups(
