@@ -1,6 +1,5 @@
 """Plans an epoch: which row groups a worker reads, and where batches end in them."""
 
-from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -40,7 +39,7 @@ class Turn(NamedTuple):
 
 
 def plan_epoch(
-    shards: Sequence[list[int]],
+    shards: list[list[int]],
     batch_size: int,
     *,
     seed: int = 0,
