@@ -33,8 +33,7 @@ def entries_of(batch: Batch, schema: DatasetSchema) -> tuple[np.ndarray, ...]:
         ids.append((values.ids if isinstance(values, Bags) else values) + offset)
         offset += feature.buckets
     room = (0, -sum(map(len, ids)) % PAD)
-    padded = [np.pad(np.concatenate(parts), room) for parts in (ids, rows, weights)]
-    return padded[0], padded[1], padded[2].astype(np.float32)
+    return tuple(np.pad(np.concatenate(parts), room) for parts in (ids, rows, weights))
 
 
 @partial(jax.jit, static_argnames="examples")
@@ -48,33 +47,30 @@ def logits(parameters: dict, entries: tuple, examples: int) -> jax.Array:
     return sums[:, :TASKS] + second + parameters["bias"]
 
 
-@partial(jax.jit, static_argnames="examples", donate_argnums=(0, 1))
-def step(
-    parameters: dict, squares: dict, entries: tuple, labels: np.ndarray, examples: int
-) -> tuple:
+@partial(jax.jit, donate_argnums=(0, 1))
+def step(parameters: dict, squares: dict, entries: tuple, labels: np.ndarray) -> tuple:
     """Take a step of Adagrad."""
 
     def loss(parameters: dict) -> jax.Array:
-        found = logits(parameters, entries, examples)
+        found = logits(parameters, entries, len(labels))
         return jnp.mean(jnp.logaddexp(0, found) - labels * found)
 
     gradients = jax.grad(loss)(parameters)
     squares = jax.tree.map(lambda s, g: s + g**2, squares, gradients)
-    moves = jax.tree.map(lambda s, g: RATE * g / jnp.sqrt(s), squares, gradients)
-    return jax.tree.map(jnp.subtract, parameters, moves), squares
+    update = partial(jax.tree.map, lambda p, s, g: p - RATE * g / jnp.sqrt(s))
+    return update(parameters, squares, gradients), squares
 
 
 def main() -> None:
     data, args = arguments(__doc__)
     shape = sum(feature.buckets for feature in data.schema.features), TASKS * (1 + WIDTH)
     table = np.random.default_rng(args.seed).normal(0, 0.01, shape)
-    table[:, :TASKS] = 0
     parameters = {"table": jnp.array(table, jnp.float32), "bias": jnp.full(TASKS, -3.0)}
     state = (parameters, jax.tree.map(lambda p: jnp.full_like(p, 1e-7), parameters))
     for epoch in range(args.epochs):
         for batch in data["train"].batches(args.batch_size, seed=args.seed, epoch=epoch):
             labels = np.stack([batch[name] for name in LABELS.values()], 1)
-            state = step(*state, entries_of(batch, data.schema), labels, len(labels))
+            state = step(*state, entries_of(batch, data.schema), labels)
     test = data["test"].batches(4096, shuffle=False)
     scores = [logits(state[0], entries_of(b, data.schema), len(b["clk"])) for b in test]
     report("JAX", dict(zip(LABELS, np.concatenate(scores).T, strict=True)), data, args.run)

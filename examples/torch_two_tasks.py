@@ -1,7 +1,9 @@
 """PyTorch: a shared embedding table and a tower for each task, fed by an IterableDataset.
 
-python examples/torch_two_tasks.py DATA [--run RUN]
+    python examples/torch_two_tasks.py DATA [--run RUN]
 """
+
+from functools import partial
 
 import torch
 from common import LABELS, arguments, report
@@ -12,6 +14,7 @@ from torch.utils.data import DataLoader
 from smt_schemas import DatasetSchema
 
 WIDTH, UNITS = 16, (256, 196, 128, 64)
+BAGS = {"mode": "sum", "sparse": True, "include_last_offset": True}
 
 
 class TwoTasks(nn.Module):
@@ -37,14 +40,10 @@ class TwoTasks(nn.Module):
             else:
                 ids, weights = values.long() + offset, None
                 splits = torch.arange(len(ids) + 1)
-            options = {"per_sample_weights": weights, "include_last_offset": True}
-            bag = functional.embedding_bag(
-                ids, self.table, splits, mode="sum", sparse=True, **options
-            )
-            vectors.append(bag)
+            pooled = partial(functional.embedding_bag, per_sample_weights=weights, **BAGS)
+            vectors.append(pooled(ids, self.table, splits))
             offset += feature.buckets
-        joined = torch.cat(vectors, 1)
-        return torch.cat([tower(joined) for tower in self.towers], 1)
+        return torch.cat([tower(torch.cat(vectors, 1)) for tower in self.towers], 1)
 
 
 def tower(width: int) -> nn.Sequential:
@@ -67,8 +66,7 @@ def main() -> None:
         for batch in DataLoader(batches, batch_size=None, num_workers=1):
             labels = torch.stack([batch[name] for name in LABELS.values()], 1).float()
             loss = functional.binary_cross_entropy_with_logits(model(batch), labels)
-            for optimizer in optimizers:
-                optimizer.zero_grad()
+            model.zero_grad()
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
