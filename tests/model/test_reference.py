@@ -39,7 +39,8 @@ class Reference:
         """Update once; return the loss before the update."""
         means = {c.name: mean_matrix(batch[c.name], c.buckets) for c in self.schema.features}
         pooled = [means[name] @ table for name, table in self.tables.items()]
-        inputs = np.concatenate(pooled, axis=1)
+        numerics = [batch[c.name].astype(np.float64)[:, None] for c in self.schema.numerics]
+        inputs = np.concatenate([*pooled, *numerics], axis=1)
         losses, updates, back = [], [], np.zeros_like(inputs)
         for task, label in self.schema.tasks.items():
             y = batch[label].astype(np.float64)
@@ -120,6 +121,22 @@ def test_losses_are_those_of_the_numpy_model(
 
 def test_two_widths_train_as_the_numpy_model_does(make_schema: Any, make_batch: Any) -> None:
     schema = make_schema(tags={"embedding_dim": 8})
+    model, optimizer, step = made(schema)
+    reference = reference_of(model, optimizer, 0.0)
+    some = [make_batch(schema, 32, seed) for seed in range(5)]
+    expected = [reference.step(batch) for batch in some]
+    np.testing.assert_allclose(
+        step([model.fuser(batch) for batch in some])[:, 0], expected, atol=1e-5
+    )
+
+
+def test_numeric_features_join_the_input_as_in_the_numpy_model(
+    schema: DatasetSchema, make_batch: Any
+) -> None:
+    numeric = {"role": "item", "type": "float", "encoding": "numeric", "required": True}
+    fields = schema.model_dump()
+    fields["columns"] += [numeric | {"name": name} for name in ("price", "age")]
+    schema = DatasetSchema.model_validate(fields)
     model, optimizer, step = made(schema)
     reference = reference_of(model, optimizer, 0.0)
     some = [make_batch(schema, 32, seed) for seed in range(5)]
