@@ -61,10 +61,7 @@ def _occurrences(cells: pl.DataFrame, column: Column, lists: SplitLists) -> Int6
     row = np.repeat(np.arange(len(lengths)), lengths)
     starts = _bounds(runs.lengths)[position] - _bounds(lengths)[:-1]
     run = np.arange(len(row)) + np.repeat(starts, lengths)
-    # Texts are compared by number, as a run stands in the lists of many rows.
-    texts = pl.concat([cells[column.name], runs.entries.alias(column.name)]).rank("dense")
-    numbers = texts.to_numpy()
-    equal = numbers[row] == numbers[cells.height + run]
+    equal = (cells[column.name].gather(row) == runs.entries.gather(run)).to_numpy()
     counts = np.bincount(row[equal], weights=runs.counts[run[equal]], minlength=cells.height)
     missing = cells[column.name].is_in(column.null_tokens).to_numpy()
     counts[missing] = 0

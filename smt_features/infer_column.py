@@ -126,6 +126,6 @@ def _seen(distinct: int, what: str) -> str:
 
 
 def _range(facts: Facts) -> str:
-    texts = facts.texts.to_list()
+    texts = facts.texts.sort().to_list()  # 0 and -0.0 are equal, but one must come first
     low, high = min(texts, key=float), max(texts, key=float)
     return f"{low} to {high}"

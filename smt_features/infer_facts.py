@@ -44,7 +44,7 @@ class Facts:
         """Take the cells of some rows, "" where empty."""
         self.rows += len(cells)
         self.empty += int((cells == "").sum())
-        values = cells.filter(cells != "").unique()
+        values = cells.filter(cells != "").unique(maintain_order=True)
         for kind, pattern in (("int", INTEGER), ("float", NUMBER)):
             misfits = values.filter(~values.str.contains(f"^{pattern}$"))
             # A few are enough to tell null tokens from text.
@@ -55,7 +55,8 @@ class Facts:
                 values, separator
             )
         if len(self.values) < MAX_VALUES:
-            self.values = pl.concat([self.values, values]).unique().head(MAX_VALUES)
+            every = pl.concat([self.values, values]).unique(maintain_order=True)
+            self.values = every.head(MAX_VALUES)
 
     @property
     def null_tokens(self) -> list[str]:
