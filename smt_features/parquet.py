@@ -17,7 +17,7 @@ from smt_features.parallel import ordered_map
 COMPRESSION = "zstd"
 COMPRESSION_LEVEL = 1
 _ELEMENT = "element"
-_SAMPLE_ROWS = 32_768
+_SAMPLE_ROWS = 16_384
 _INTEGERS = ("RLE_DICTIONARY", "PLAIN", "DELTA_BINARY_PACKED")
 _FLOATS = ("RLE_DICTIONARY", "PLAIN")
 

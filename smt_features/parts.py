@@ -197,7 +197,7 @@ def _identity(
     """Digest what decides a part; the contents of the files are digested when parts merge."""
     files = [(source.name, source.size) for source in sources]
     whole = run_identity(job.schema, job.options, job.seed, [])
-    decisive = [whole, files, parts, job.statistics, digest_of(vocabularies)]
+    decisive = [whole.model_dump(), files, parts, job.statistics, digest_of(vocabularies)]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 

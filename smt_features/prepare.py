@@ -8,8 +8,9 @@ from pathlib import Path
 
 from smt_features.example_blocks import feature_spec
 from smt_features.files import TEMPORARY
-from smt_features.identity import SourceDigests, differences, run_identity
-from smt_features.journal import Journal
+from smt_features.identity import RunIdentity, SourceDigests, identity_of, run_identity
+from smt_features.journal import NAME as JOURNAL
+from smt_features.journal import Journal, unfinished_run
 from smt_features.layout import layout
 from smt_features.lock import locked
 from smt_features.manifest import NAME as MANIFEST
@@ -92,21 +93,30 @@ def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:
     Raises
     ------
     UserError
-        When the output holds another dataset, or a damaged one, and the job does not say to
-        replace it.
+        When the output holds another dataset, the beginning of another one, or a damaged one,
+        and the job does not say to replace it.
     """
-    if job.overwrite or not (job.output / MANIFEST).exists():
+    if job.overwrite:
         return None
-    recorded = Manifest.read(job.output)
-    changed = differences(recorded, job.schema, job.options, job.seed, digests.records({}))
-    if changed:
+    if (job.output / MANIFEST).exists():
+        recorded = Manifest.read(job.output)
+        _require_same(job, digests, identity_of(recorded), "a dataset that was made")
+        require_files(job.output, recorded)
+        (job.output / JOURNAL).unlink(missing_ok=True)  # of a run that died at the very end
+        return Prepared(recorded, job.output, Rejected(job.output), was_current=True)
+    if begun := unfinished_run(job.output):
+        _require_same(job, digests, begun, "an unfinished run that was begun")
+    return None
+
+
+def _require_same(job: PrepareJob, digests: SourceDigests, before: RunIdentity, what: str) -> None:
+    now = run_identity(job.schema, job.options, job.seed, digests.records({}))
+    if changed := before.changes(now):
         msg = (
-            f"{job.output} holds a dataset that was made differently; changed: "
-            f"{', '.join(changed)}. Replace it with --overwrite, or choose another --output."
+            f"{job.output} holds {what} differently; changed: {', '.join(changed)}. "
+            "Replace it with --overwrite, or choose another --output."
         )
         raise UserError(msg)
-    require_files(job.output, recorded)
-    return Prepared(recorded, job.output, Rejected(job.output), was_current=True)
 
 
 def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progress) -> Prepared:
