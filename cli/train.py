@@ -26,12 +26,43 @@ def command(
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the data; 1000 when --steps is 0 too.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,
-    optimizer: Annotated[str, typer.Option(help="adagrad, adam or gradientdescent.")] = "adagrad",
+    batch_size: Annotated[int, typer.Option(help="Rows a step, or a micro-batch.")] = 512,
+    optimizer: Annotated[
+        str, typer.Option(help="adagrad, adagraddecay, adam, adamasync or gradientdescent.")
+    ] = "adagrad",
     learning_rate: Annotated[float, typer.Option(help="Learning rate.")] = 0.1,
     initial_accumulator: Annotated[
         float, typer.Option(help="What Adagrad's squared gradients start from.")
     ] = 0.1,
+    accumulator_decay_steps: Annotated[
+        int, typer.Option(help="Steps between decays of adagraddecay's squared gradients.")
+    ] = 100_000,
+    accumulator_decay_rate: Annotated[
+        float, typer.Option(help="What a decay multiplies them by.")
+    ] = 0.9,
+    lr_schedule: Annotated[
+        str,
+        typer.Option(help="The learning rate after the warm-up: constant, cosine, exponential."),
+    ] = "constant",
+    warmup_steps: Annotated[
+        int, typer.Option(help="Steps in which the learning rate rises from 0.")
+    ] = 0,
+    lr_decay_steps: Annotated[
+        int, typer.Option(help="Steps in which it falls; 0 for the rest of the run.")
+    ] = 0,
+    lr_decay_rate: Annotated[
+        float, typer.Option(help="What an exponential fall multiplies it by in those steps.")
+    ] = 0.1,
+    clip_norm: Annotated[
+        float, typer.Option(help="Bound of the gradient's L2 norm, of all variables; 0 for none.")
+    ] = 0.0,
+    task_weight: Annotated[
+        str | None,
+        typer.Option(help="Factors of the tasks' losses: ctr=1,cvr=10. 1 for those left out."),
+    ] = None,
+    micro_batch: Annotated[
+        int, typer.Option(help="Batches whose gradients add up to one update.")
+    ] = 1,
     l2_regularization: Annotated[
         float, typer.Option(help="Factor of half the sum of squared tower kernels in the loss.")
     ] = 0.0,
@@ -67,6 +98,15 @@ def command(
         optimizer=optimizer,
         learning_rate=learning_rate,
         initial_accumulator=initial_accumulator,
+        accumulator_decay_steps=accumulator_decay_steps,
+        accumulator_decay_rate=accumulator_decay_rate,
+        lr_schedule=lr_schedule,
+        warmup_steps=warmup_steps,
+        lr_decay_steps=lr_decay_steps,
+        lr_decay_rate=lr_decay_rate,
+        clip_norm=clip_norm,
+        task_weight=task_weight,
+        micro_batch=micro_batch,
         l2_regularization=l2_regularization,
         seed=seed,
         bf16=bf16,

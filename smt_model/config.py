@@ -12,13 +12,16 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from smt_model.task_weight import parse_task_weight
 from smt_schemas import UsageError, UserError
 
-OptimizerName = Literal["adagrad", "adam", "gradientdescent"]
+OptimizerName = Literal["adagrad", "adagraddecay", "adam", "adamasync", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+ScheduleName = Literal["constant", "cosine", "exponential"]
 
 DEFAULT_EPOCHS = 1000
 """What ``--steps 0`` means when no number of epochs is given, as in DeepRec's script."""
@@ -38,9 +41,21 @@ class TrainConfig(BaseModel):
     steps, epochs
         Length of the run; 0 steps means `epochs`, and without those 1000 epochs.
     batch_size
-        Rows a step.
+        Rows a step, or a micro-batch.
     optimizer, learning_rate, initial_accumulator
         The update rule; the accumulator is Adagrad's.
+    accumulator_decay_steps, accumulator_decay_rate
+        Every so many steps, `adagraddecay` multiplies its accumulators by the rate.
+    lr_schedule, warmup_steps
+        The learning rate rises for `warmup_steps`, then stays or falls (`smt_model.schedule`).
+    lr_decay_steps, lr_decay_rate
+        How long it falls, 0 for the rest of the run; and, if exponentially, by what factor.
+    clip_norm
+        Bound of the L2 norm of the gradient of a step; 0 for none.
+    task_weight
+        Factors of the tasks' losses, ``ctr=1,cvr=10``; 1 for those left out.
+    micro_batch
+        Micro-batches, of `batch_size` rows each, whose gradients add up to one update.
     l2_regularization
         Factor λ of the term ``λ · ½ Σ kernel²`` over the tower kernels, added to the loss.
     seed
@@ -69,6 +84,15 @@ class TrainConfig(BaseModel):
     optimizer: OptimizerName = "adagrad"
     learning_rate: PositiveFloat = 0.1
     initial_accumulator: PositiveFloat = 0.1
+    accumulator_decay_steps: PositiveInt = 100_000
+    accumulator_decay_rate: float = Field(default=0.9, gt=0, le=1)
+    lr_schedule: ScheduleName = "constant"
+    warmup_steps: NonNegativeInt = 0
+    lr_decay_steps: NonNegativeInt = 0
+    lr_decay_rate: float = Field(default=0.1, gt=0, le=1)
+    clip_norm: NonNegativeFloat = 0.0
+    task_weight: str | None = None
+    micro_batch: PositiveInt = 1
     l2_regularization: NonNegativeFloat = 0.0
     seed: int = Field(default=2021, ge=0, lt=2**31)
     bf16: bool = False
@@ -77,6 +101,29 @@ class TrainConfig(BaseModel):
     evaluate: bool = True
     inter: NonNegativeInt = 0
     intra: NonNegativeInt = 0
+
+    @field_validator("task_weight")
+    @classmethod
+    def _weights(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_task_weight(text)
+        return text
+
+    @model_validator(mode="after")
+    def _effective(self) -> Self:
+        """Refuse an option that would change nothing."""
+        needs = {
+            "accumulator_decay_steps": ("optimizer", ["adagraddecay"]),
+            "accumulator_decay_rate": ("optimizer", ["adagraddecay"]),
+            "lr_decay_steps": ("lr_schedule", ["cosine", "exponential"]),
+            "lr_decay_rate": ("lr_schedule", ["exponential"]),
+        }
+        for name, (other, values) in needs.items():
+            changed = getattr(self, name) != type(self).model_fields[name].default
+            if changed and getattr(self, other) not in values:
+                msg = f"{name} is for {other} {' or '.join(values)}"
+                raise ValueError(msg.replace("_", "-"))
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -116,6 +163,11 @@ class TrainConfig(BaseModel):
         except ValidationError as error:
             msg = f"{path} is not the configuration of a run: {_problems(error)}"
             raise UserError(msg) from error
+
+    @property
+    def rows_per_step(self) -> int:
+        """Rows of an update."""
+        return self.batch_size * self.micro_batch
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of steps of the whole run."""

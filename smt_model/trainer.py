@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from smt_model import checkpoint
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
+from smt_model.loss import Loss
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import make_optimizer
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
 from smt_model.run_directory import RunDirectory
 from smt_model.step import UNROLL, TrainStep
+from smt_model.task_weight import task_weights
 from smt_schemas import UserError
 
 if TYPE_CHECKING:
@@ -49,14 +51,21 @@ class Trainer:
         self._run = run
         self._split = dataset[TRAIN]
         self.step = 0
-        self.steps_per_epoch = self._split.steps(config.batch_size)
+        self.steps_per_epoch = self._split.steps(config.rows_per_step)
         self.total = config.total_steps(self.steps_per_epoch)
-        self._optimizer = make_optimizer(config)
+        self._optimizer = make_optimizer(config, self.total)
         self.model = MultiTaskModel(
             dataset.schema, config.seed, bf16=config.bf16, slots=self._optimizer.initial
         )
-        self._optimizer.build(self.model.dense_variables)
-        self._train_step = TrainStep(self.model, self._optimizer, config.l2_regularization)
+        self._optimizer.build(self.model.dense_variables, self.model.tables)
+        weights = task_weights(config.task_weight, dataset.schema.tasks)
+        self._train_step = TrainStep(
+            self.model,
+            self._optimizer,
+            Loss(weights, config.l2_regularization),
+            clip_norm=config.clip_norm,
+            micro_batches=config.micro_batch,
+        )
 
     def batches(self) -> Prefetcher[FusedBatch]:
         """Return the batches from here to the end of the run, made ahead in a thread."""
@@ -113,7 +122,7 @@ class Trainer:
             epoch=epoch,
             epoch_step=epoch_step,
             seed=self._config.seed,
-            batch_size=self._config.batch_size,
+            batch_size=self._config.rows_per_step,
             optimizer=self._config.optimizer,
             origin=self._origin,
         )
@@ -143,8 +152,8 @@ def fused_batches(
     """Yield the batches of steps ``start`` to ``stop``, as tensors, epoch after epoch."""
     step = start
     while step < stop:
-        epoch, first = divmod(step, split.steps(config.batch_size))
-        rows = split.batches(config.batch_size, seed=config.seed, epoch=epoch, start=first)
+        epoch, first = divmod(step, split.steps(config.rows_per_step))
+        rows = split.batches(config.rows_per_step, seed=config.seed, epoch=epoch, start=first)
         for batch in islice(rows, stop - step):
             yield tf.nest.map_structure(tf.constant, model.fuser(batch))
             step += 1

@@ -7,6 +7,7 @@ from smt_model.progress import TrainingProgress
 from smt_model.recorder import Recorder
 from smt_model.report import Evaluation
 from smt_model.run_directory import RunDirectory
+from smt_model.task_weight import task_weights
 from smt_model.trainer import TRAIN, Trainer
 
 TEST = "test"
@@ -28,12 +29,13 @@ def train(config: TrainConfig) -> tuple[RunDirectory, Evaluation | None]:
     dataset = open_shards(config.data_location)
     for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
         dataset[split]
+    task_weights(config.task_weight, dataset.schema.tasks)
     run = RunDirectory.create(config)
     trainer = Trainer(config, dataset, run)
     recorder = Recorder(run, list(dataset.schema.tasks))
     with TrainingProgress(trainer.total) as progress:
         progress.say(
-            f"Training {trainer.total:,} steps of {config.batch_size:,} rows "
+            f"Training {trainer.total:,} steps of {config.rows_per_step:,} rows "
             f"({trainer.steps_per_epoch:,} an epoch) into {run.path}"
         )
         _loop(trainer, recorder, progress)

@@ -74,6 +74,34 @@ def test_threads_do_not_change_a_bit(data: Path, tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+def test_options_of_the_update_reach_the_run_in_both_spellings(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = smt(
+        *("train", "--data_location", data, "--checkpoint", run, "--steps", "3", "--no_eval"),
+        *("--batch_size", "20", "--micro_batch", "3", "--optimizer", "adagraddecay"),
+        *("--accumulator_decay_steps", "2", "--accumulator-decay-rate", "0.5"),
+        *("--lr_schedule", "exponential", "--warmup_steps", "1", "--lr-decay-steps", "4"),
+        *("--lr-decay-rate", "0.3", "--clip_norm", "0.7", "--task_weight", "ctr=2,cvr=5"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith("Training 3 steps of 60 rows (5 an epoch)")
+    expected = {
+        "batch_size": 20,
+        "micro_batch": 3,
+        "optimizer": "adagraddecay",
+        "accumulator_decay_steps": 2,
+        "accumulator_decay_rate": 0.5,
+        "lr_schedule": "exponential",
+        "warmup_steps": 1,
+        "lr_decay_steps": 4,
+        "lr_decay_rate": 0.3,
+        "clip_norm": 0.7,
+        "task_weight": "ctr=2,cvr=5",
+    }
+    config = json.loads((run / "config.json").read_text())
+    assert {name: config[name] for name in expected} == expected
+
+
 def test_raw_files_without_shards_point_to_prepare(data: Path, tmp_path: Path) -> None:
     (tmp_path / "taobao_train_data").write_bytes((data / "taobao_train_data").read_bytes())
     result = smt("train", "--data-location", tmp_path)
@@ -88,6 +116,8 @@ def test_raw_files_without_shards_point_to_prepare(data: Path, tmp_path: Path) -
         (["--batch-size", "0"], "--batch-size"),
         (["--optimizer", "adamw"], "--optimizer"),
         (["--steps", "5", "--epochs", "2"], "exclude each other"),
+        (["--task_weight", "ctr"], "--task-weight: 'ctr'"),
+        (["--lr-decay-rate", "0.5"], "lr-decay-rate is for lr-schedule exponential"),
         (["--micro_batch_size", "2"], "--micro-batch-size"),
     ],
 )
