@@ -68,6 +68,25 @@ def command(
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Decides initial values and row order.")] = 2021,
     bf16: Annotated[bool, typer.Option("--bf16", help="BF16 arithmetic in the towers.")] = False,
+    emb_fusion: Annotated[
+        bool, typer.Option(help="One embedding table for all features. Same losses.")
+    ] = True,
+    op_fusion: Annotated[
+        bool, typer.Option(help="TensorFlow's graph optimisation. Losses agree to 1e-5.")
+    ] = True,
+    smartstaged: Annotated[
+        bool, typer.Option(help="Make batches in a thread, ahead. Same losses.")
+    ] = True,
+    async_embedding: Annotated[
+        bool,
+        typer.Option(
+            "--async-embedding",
+            help="Look up a batch before the one ahead of it is updated: stale by one step.",
+        ),
+    ] = False,
+    tf: Annotated[
+        bool, typer.Option("--tf", help="The plain reference path, without the four above.")
+    ] = False,
     save_steps: Annotated[
         int, typer.Option(help="Steps between checkpoints; 0 saves at the end only.")
     ] = 0,
@@ -110,13 +129,18 @@ def command(
         l2_regularization=l2_regularization,
         seed=seed,
         bf16=bf16,
+        emb_fusion=emb_fusion,
+        op_fusion=op_fusion,
+        smartstaged=smartstaged,
+        async_embedding=async_embedding,
+        tf=tf,
         save_steps=save_steps,
         keep_checkpoint_max=keep_checkpoint_max,
         evaluate=not no_eval,
         inter=inter,
         intra=intra,
     )
-    runtime.start_tensorflow(inter, intra)
+    runtime.start_tensorflow(inter, intra, op_fusion=op_fusion and not tf)
     from smt_model.training import train
 
     run, result = train(config)

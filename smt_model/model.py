@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from smt_model.batching import FusedBatch, Fuser, TableBatch
 from smt_model.embedding import EmbeddingTable
-from smt_model.layout import fused_tables
+from smt_model.layout import fused_tables, separate_tables
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
 
@@ -25,6 +25,9 @@ class MultiTaskModel(tf.Module):
         Decides the initial values.
     bf16
         BF16 arithmetic in the hidden layers of the towers.
+    emb_fusion
+        One table for all features of a width; otherwise a table for each feature. The
+        values are the same.
     slots
         Slots that the optimizer keeps beside each embedding, and their initial values;
         none when the model is only evaluated.
@@ -45,11 +48,12 @@ class MultiTaskModel(tf.Module):
         seed: int,
         *,
         bf16: bool = False,
+        emb_fusion: bool = True,
         slots: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
-        layouts = fused_tables(schema)
+        layouts = fused_tables(schema) if emb_fusion else separate_tables(schema)
         self.fuser = Fuser(layouts, list(schema.tasks.values()))
         self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts)

@@ -65,17 +65,21 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
     model
         Whose values are meant.
     optimizer
-        The one whose slots lie in the model's tables; its slots follow each value, named
-        after it, and so does its count of updates. None when the model was made without slots.
+        The one whose slots lie in the model's tables, or, in the plain path, beside them; its
+        slots follow each value, named after it, and so does its count of updates. None when
+        only the model's values are meant.
     """
     slots = list(optimizer.initial) if optimizer else []
     for table in model.tables:
         dim, offsets = table.layout.dim, table.layout.offsets
         for column, start in zip(table.layout.features, offsets, strict=False):
+            rows = slice(start, start + column.buckets)
             for block, name in enumerate(_names(part_name(column.name), slots)):
-                columns = slice(block * dim, (block + 1) * dim)
-                rows = slice(start, start + column.buckets)
-                yield Part(name, table.packed, rows, columns)
+                if block and table.packed.ref() in optimizer.slots[slots[block - 1]]:
+                    yield Part(name, optimizer.slots[slots[block - 1]][table.packed.ref()], rows)
+                else:
+                    columns = slice(block * dim, (block + 1) * dim)
+                    yield Part(name, table.packed, rows, columns)
             yield from _count(part_name(column.name), optimizer, table)
     for variable in model.dense_variables:
         name = variable.name.removesuffix(":0")
