@@ -143,6 +143,10 @@ def command(
     runtime.start_tensorflow(inter, intra, op_fusion=op_fusion and not tf)
     from smt_model.training import train
 
+    if config.bf16:
+        from smt_model.bf16 import kernels
+
+        typer.echo(kernels().text, err=True)
     run, result = train(config)
     if json:
         typer.echo(result.model_dump_json(indent=2) if result else "{}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 
 from smt_model.batching import FusedBatch, Fuser, TableBatch
+from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
 from smt_model.layout import fused_tables, separate_tables
 from smt_model.tower import Tower
@@ -57,8 +58,8 @@ class MultiTaskModel(tf.Module):
         self.fuser = Fuser(layouts, list(schema.tasks.values()))
         self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts)
-        self.towers = [Tower(task, width, seed, bf16=bf16) for task in schema.tasks]
-        self._dtype = tf.bfloat16 if bf16 else tf.float32
+        native = bf16 and kernels().native
+        self.towers = [Tower(task, width, seed, bf16=bf16, native=native) for task in schema.tasks]
 
     @property
     def kernels(self) -> list[tf.Variable]:
@@ -96,7 +97,6 @@ class MultiTaskModel(tf.Module):
 
     def tower_logits(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return the logits float32 [B, tasks] of inputs float32 [B, width]."""
-        inputs = tf.cast(inputs, self._dtype)
         return tf.stack([tower(inputs) for tower in self.towers], axis=1)
 
     def predict(self, batch: FusedBatch) -> tf.Tensor:

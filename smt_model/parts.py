@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from smt_model.embedding import part_name
+from smt_model.embedding import EmbeddingTable, part_name
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
 
@@ -75,8 +75,9 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
         for column, start in zip(table.layout.features, offsets, strict=False):
             rows = slice(start, start + column.buckets)
             for block, name in enumerate(_names(part_name(column.name), slots)):
-                if block and table.packed.ref() in optimizer.slots[slots[block - 1]]:
-                    yield Part(name, optimizer.slots[slots[block - 1]][table.packed.ref()], rows)
+                apart = _apart(optimizer, table, slots[block - 1]) if block else None
+                if apart is not None:
+                    yield Part(name, apart, rows)
                 else:
                     columns = slice(block * dim, (block + 1) * dim)
                     yield Part(name, table.packed, rows, columns)
@@ -87,6 +88,10 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
         for part, block in zip(_names(name, slots), [variable, *kept], strict=True):
             yield Part(part, block, slice(0, variable.shape[0]))
         yield from _count(name, optimizer, variable.ref())
+
+
+def _apart(optimizer: Optimizer | None, table: EmbeddingTable, slot: str) -> tf.Variable | None:
+    return optimizer.slots[slot].get(table.packed.ref()) if optimizer else None
 
 
 def _count(name: str, optimizer: Optimizer | None, counted: object) -> Iterator[Part]:

@@ -30,7 +30,7 @@ def losses_of(made: Assembly, batches: list[Any]) -> NDArray[np.float32]:
     return np.concatenate([made.step(group) for group in groups])
 
 
-def values_of(made: Assembly) -> dict[str, NDArray[np.generic]]:
+def values_of(made: Assembly) -> dict[str, NDArray[Any]]:
     return {part.name: part.read() for part in parts(made.model, made.optimizer)}
 
 
@@ -111,7 +111,7 @@ def test_graphs_as_written_give_the_same_losses(schema: DatasetSchema, batches: 
 
 @pytest.mark.parametrize("options", [{}, {"tf": True}, {"emb_fusion": False}])
 def test_a_run_without_staging_ends_in_the_same_bytes(
-    dataset: Path, tmp_path: Path, options: dict[str, bool]
+    dataset: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     digests = []
     for staged in (True, False):
