@@ -1,7 +1,8 @@
 """Every option of a training run; a run directory keeps it as ``config.json``."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -25,6 +26,16 @@ ScheduleName = Literal["constant", "cosine", "exponential"]
 
 DEFAULT_EPOCHS = 1000
 """What ``--steps 0`` means when no number of epochs is given, as in DeepRec's script."""
+
+FREE = frozenset(
+    {
+        *("data_location", "output_dir", "checkpoint", "steps", "epochs"),
+        *("save_steps", "keep_checkpoint_max", "evaluate", "eval_steps"),
+        *("early_stop_metric", "early_stop_patience", "timeline"),
+        *("inter", "intra", "allocator", "smartstaged"),
+    }
+)
+"""Options that do not decide the weights after a given step: a resumed run may change them."""
 
 
 class TrainConfig(BaseModel):
@@ -60,6 +71,8 @@ class TrainConfig(BaseModel):
         Factor λ of the term ``λ · ½ Σ kernel²`` over the tower kernels, added to the loss.
     seed
         Decides the initial values and the order of the rows.
+    shuffle
+        Whether each epoch has a row order of its own; otherwise that of the shards.
     bf16
         BF16 arithmetic in the towers; variables, last layer, loss and metrics stay FP32.
     emb_fusion
@@ -75,12 +88,23 @@ class TrainConfig(BaseModel):
     save_steps
         Steps between checkpoints; 0 saves one, at the end.
     keep_checkpoint_max
-        How many of the newest checkpoints stay on disk.
+        How many of the newest checkpoints stay on disk; the best one stays besides.
     evaluate
         Whether the test split is evaluated at the end.
+    eval_steps
+        Steps between evaluations on the way; 0 for none.
+    early_stop_metric
+        ``TASK.auc``, ``TASK.gauc`` or ``TASK.log_loss`` of these evaluations: training ends
+        when it has not improved for `early_stop_patience` of them.
+    early_stop_patience
+        Evaluations without improvement that end the run.
+    timeline
+        Steps between profiler traces; 0 for none.
     inter, intra
         Threads that run operations side by side, and threads inside one operation;
         0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
+    allocator
+        Library that allocates memory; None for the system's.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -105,6 +129,7 @@ class TrainConfig(BaseModel):
     micro_batch: PositiveInt = 1
     l2_regularization: NonNegativeFloat = 0.0
     seed: int = Field(default=2021, ge=0, lt=2**31)
+    shuffle: bool = True
     bf16: bool = False
     emb_fusion: bool = True
     op_fusion: bool = True
@@ -114,8 +139,13 @@ class TrainConfig(BaseModel):
     save_steps: NonNegativeInt = 0
     keep_checkpoint_max: PositiveInt = 1
     evaluate: bool = True
+    eval_steps: NonNegativeInt = 0
+    early_stop_metric: str | None = Field(default=None, pattern=r"^.+\.(auc|gauc|log_loss)$")
+    early_stop_patience: PositiveInt = 3
+    timeline: NonNegativeInt = 0
     inter: NonNegativeInt = 0
     intra: NonNegativeInt = 0
+    allocator: Literal["jemalloc"] | None = None
 
     @field_validator("task_weight")
     @classmethod
@@ -161,6 +191,13 @@ class TrainConfig(BaseModel):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _stops_by_evaluations(self) -> Self:
+        if self.early_stop_metric and not (self.evaluate and self.eval_steps):
+            msg = "early-stop-metric needs evaluations on the way; give eval-steps too"
+            raise ValueError(msg)
+        return self
+
     @classmethod
     def from_options(cls, **options: object) -> Self:
         """Check the options of a command line.
@@ -198,14 +235,41 @@ class TrainConfig(BaseModel):
         """Rows of an update."""
         return self.batch_size * self.micro_batch
 
+    def deciding(self) -> dict[str, Any]:
+        """Return the options that decide the weights, as JSON values.
+
+        The length is one of them when the learning rate falls until the end of the run.
+        """
+        falls_to_the_end = self.lr_schedule != "constant" and not self.lr_decay_steps
+        free = FREE - {"steps", "epochs"} if falls_to_the_end else FREE
+        return self.model_dump(mode="json", exclude=set(free))
+
+    def differences(self, deciding: Mapping[str, Any]) -> list[str]:
+        """Return, in words, how a run's deciding options (kept against these) differ.
+
+        An option that the run did not know yet counts with its default.
+        """
+        known = type(self)().deciding() | dict(deciding)
+        ours = self.deciding()
+        return [
+            f"{option(name)} {known.get(name)} against {ours.get(name)}"
+            for name in sorted(known.keys() | ours.keys())
+            if known.get(name) != ours.get(name)
+        ]
+
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of steps of the whole run."""
         return self.steps or (self.epochs or DEFAULT_EPOCHS) * steps_per_epoch
 
 
+def option(name: str) -> str:
+    """Return the option of a field as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
 def _problems(error: ValidationError) -> str:
     found = []
     for item in error.errors(include_url=False):
-        option = "--" + str(item["loc"][0]).replace("_", "-") + ": " if item["loc"] else ""
-        found.append(option + item["msg"].removeprefix("Value error, "))
+        where = option(str(item["loc"][0])) + ": " if item["loc"] else ""
+        found.append(where + item["msg"].removeprefix("Value error, "))
     return "; ".join(found)

@@ -99,6 +99,15 @@ class MultiTaskModel(tf.Module):
         """Return the logits float32 [B, tasks] of inputs float32 [B, width]."""
         return tf.stack([tower(inputs) for tower in self.towers], axis=1)
 
+    def activations(self, batch: FusedBatch) -> dict[str, tf.Tensor]:
+        """Return what each layer gives for a batch, float32, named ``tower/<task>/<layer>``."""
+        inputs = self.inputs([vectors for vectors, *_ in self.read(batch)], batch)
+        return {
+            f"tower/{task}/{layer}": tf.cast(output, tf.float32)
+            for task, tower in zip(self.schema.tasks, self.towers, strict=True)
+            for layer, output in enumerate(tower.outputs(inputs))
+        }
+
     def predict(self, batch: FusedBatch) -> tf.Tensor:
         """Return the logits float32 [B, tasks] of a batch."""
         vectors = [vectors for vectors, *_ in self.read(batch)]

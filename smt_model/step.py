@@ -119,10 +119,6 @@ class TrainStep:
         total = loss.weighted(by_task)
         if loss.l2:
             total += loss.penalty(model.kernels)
-            kernels = len(model.kernels)
-            regularised = [
-                gradient + loss.l2 * kernel
-                for gradient, kernel in zip(dense, model.kernels, strict=False)
-            ]
-            dense = regularised + dense[kernels:]
+            for position, kernel in enumerate(model.kernels):  # they are the first of `dense`
+                dense[position] += loss.l2 * kernel
         return tf.concat([[total], by_task], axis=0), sparse, dense

@@ -45,14 +45,18 @@ class Tower(tf.Module):
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return logits float32 [B] of inputs float32 [B, width]."""
-        inputs = self._in_dtype(inputs)
+        return tf.squeeze(self.outputs(inputs)[-1], axis=1)
+
+    def outputs(self, inputs: tf.Tensor) -> list[tf.Tensor]:
+        """Return what each layer gives: the hidden ones [B, units], then float32 [B, 1]."""
+        found = [self._in_dtype(inputs)]
         *hidden, last = zip(self.kernels, self.biases, strict=True)
         for kernel, bias in hidden:
-            inputs = tf.matmul(inputs, self._in_dtype(kernel))
-            inputs = tf.nn.bias_add(self._in_dtype(inputs), self._in_dtype(bias))
-            inputs = tf.nn.relu(self._in_dtype(inputs))
+            product = self._in_dtype(tf.matmul(found[-1], self._in_dtype(kernel)))
+            shifted = self._in_dtype(tf.nn.bias_add(product, self._in_dtype(bias)))
+            found.append(tf.nn.relu(shifted))
         kernel, bias = last
-        return tf.squeeze(tf.matmul(tf.cast(inputs, tf.float32), kernel) + bias, axis=1)
+        return [*found[1:], tf.matmul(tf.cast(found[-1], tf.float32), kernel) + bias]
 
     def _in_dtype(self, x: tf.Tensor) -> tf.Tensor:
         return rounded(x) if self._rounds else tf.cast(x, self._dtype)

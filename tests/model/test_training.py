@@ -34,6 +34,10 @@ def test_a_run_directory_holds_options_metrics_events_and_a_checkpoint(
     assert result is not None
     assert run.config == config(dataset, tmp_path / "run", steps=105)
     first, last, evaluation = lines(run)
+    assert set(first) == {
+        *("step", "epoch", "loss", "loss_ctr", "loss_cvr"),
+        *("steps_per_second", "samples_per_second"),
+    }
     assert (first["step"], last["step"]) == (100, 105)
     assert first["loss"] == pytest.approx((first["loss_ctr"] + first["loss_cvr"]) / 2)
     assert first["steps_per_second"] > 0
@@ -173,10 +177,10 @@ def test_what_a_killed_run_left_is_cleared_away(dataset: Path, tmp_path: Path) -
     assert run.newest_checkpoint().name == "step-0000000001"
 
 
-def test_a_directory_with_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
+def test_a_directory_with_another_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
     train(config(dataset, tmp_path / "run", steps=1, evaluate=False))
-    with pytest.raises(UserError, match="already holds a run"):
-        train(config(dataset, tmp_path / "run", steps=1))
+    with pytest.raises(UserError, match="other options .*--seed 2021 against 5"):
+        train(config(dataset, tmp_path / "run", steps=1, seed=5))
 
 
 def test_data_of_another_hash_is_refused(
