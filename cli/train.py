@@ -73,6 +73,25 @@ def command(
         bool, typer.Option(help="Each epoch in an order of its own, or all as the shards are.")
     ] = True,
     bf16: Annotated[bool, typer.Option("--bf16", help="BF16 arithmetic in the towers.")] = False,
+    emb_fusion: Annotated[
+        bool, typer.Option(help="One embedding table for all features. Same losses.")
+    ] = True,
+    op_fusion: Annotated[
+        bool, typer.Option(help="TensorFlow's graph optimisation. Losses agree to 1e-5.")
+    ] = True,
+    smartstaged: Annotated[
+        bool, typer.Option(help="Make batches in a thread, ahead. Same losses.")
+    ] = True,
+    async_embedding: Annotated[
+        bool,
+        typer.Option(
+            "--async-embedding",
+            help="Look up a batch before the one ahead of it is updated: stale by one step.",
+        ),
+    ] = False,
+    tf: Annotated[
+        bool, typer.Option("--tf", help="The plain reference path, without the four above.")
+    ] = False,
     save_steps: Annotated[
         int, typer.Option(help="Steps between checkpoints; 0 saves at the end only.")
     ] = 0,
@@ -132,10 +151,16 @@ def command(
     options = read_config(file, _given(context))
     if options.allocator:
         allocators.use(options.allocator)
-    runtime.start_tensorflow(options.inter, options.intra)
+    runtime.start_tensorflow(
+        options.inter, options.intra, op_fusion=options.op_fusion and not options.tf
+    )
     from smt_model.interruption import StopRequestedError
     from smt_model.training import train
 
+    if options.bf16:
+        from smt_model.bf16 import kernels
+
+        typer.echo(kernels().text, err=True)
     try:
         run, result = train(options, resume)
     except StopRequestedError as stopped:

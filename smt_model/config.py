@@ -32,7 +32,7 @@ FREE = frozenset(
         *("data_location", "output_dir", "checkpoint", "steps", "epochs"),
         *("save_steps", "keep_checkpoint_max", "evaluate", "eval_steps"),
         *("early_stop_metric", "early_stop_patience", "timeline"),
-        *("inter", "intra", "allocator"),
+        *("inter", "intra", "allocator", "smartstaged"),
     }
 )
 """Options that do not decide the weights after a given step: a resumed run may change them."""
@@ -75,6 +75,16 @@ class TrainConfig(BaseModel):
         Whether each epoch has a row order of its own; otherwise that of the shards.
     bf16
         BF16 arithmetic in the towers; variables, last layer, loss and metrics stay FP32.
+    emb_fusion
+        One embedding table for all features of a width; otherwise a table for each feature.
+    op_fusion
+        TensorFlow's graph optimisation. The losses agree to 1e-5.
+    smartstaged
+        Batches are read and their ids worked on in a thread, while the towers compute.
+    async_embedding
+        A batch's lookup may run before the update of the batch ahead of it.
+    tf
+        The plain reference path: none of these four, one tape, one step a call.
     save_steps
         Steps between checkpoints; 0 saves one, at the end.
     keep_checkpoint_max
@@ -121,6 +131,11 @@ class TrainConfig(BaseModel):
     seed: int = Field(default=2021, ge=0, lt=2**31)
     shuffle: bool = True
     bf16: bool = False
+    emb_fusion: bool = True
+    op_fusion: bool = True
+    smartstaged: bool = True
+    async_embedding: bool = False
+    tf: bool = False
     save_steps: NonNegativeInt = 0
     keep_checkpoint_max: PositiveInt = 1
     evaluate: bool = True
@@ -160,6 +175,20 @@ class TrainConfig(BaseModel):
             if changed and getattr(self, other) not in values:
                 msg = f"{name} is for {other} {' or '.join(values)}"
                 raise ValueError(msg.replace("_", "-"))
+        return self
+
+    @model_validator(mode="after")
+    def _plain(self) -> Self:
+        """Refuse with the reference path what it does not have."""
+        wanted = {
+            "async-embedding": self.async_embedding,
+            "clip-norm": self.clip_norm,
+            "micro-batch": self.micro_batch > 1,
+        }
+        refused = [f"--{name}" for name, given in wanted.items() if given]
+        if self.tf and refused:
+            msg = f"--tf, the plain reference path, goes without {' and '.join(refused)}"
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 
 from smt_model.batching import FusedBatch, Fuser, TableBatch
+from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
-from smt_model.layout import fused_tables
+from smt_model.layout import fused_tables, separate_tables
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
 
@@ -25,6 +26,9 @@ class MultiTaskModel(tf.Module):
         Decides the initial values.
     bf16
         BF16 arithmetic in the hidden layers of the towers.
+    emb_fusion
+        One table for all features of a width; otherwise a table for each feature. The
+        values are the same.
     slots
         Slots that the optimizer keeps beside each embedding, and their initial values;
         none when the model is only evaluated.
@@ -45,17 +49,18 @@ class MultiTaskModel(tf.Module):
         seed: int,
         *,
         bf16: bool = False,
+        emb_fusion: bool = True,
         slots: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
-        layouts = fused_tables(schema)
+        layouts = fused_tables(schema) if emb_fusion else separate_tables(schema)
         numerics = [column.name for column in schema.numerics]
         self.fuser = Fuser(layouts, list(schema.tasks.values()), numerics)
         self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts) + len(numerics)
-        self.towers = [Tower(task, width, seed, bf16=bf16) for task in schema.tasks]
-        self._dtype = tf.bfloat16 if bf16 else tf.float32
+        native = bf16 and kernels().native
+        self.towers = [Tower(task, width, seed, bf16=bf16, native=native) for task in schema.tasks]
 
     @property
     def kernels(self) -> list[tf.Variable]:
@@ -96,13 +101,11 @@ class MultiTaskModel(tf.Module):
 
     def tower_logits(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return the logits float32 [B, tasks] of inputs float32 [B, width]."""
-        inputs = tf.cast(inputs, self._dtype)
         return tf.stack([tower(inputs) for tower in self.towers], axis=1)
 
     def activations(self, batch: FusedBatch) -> dict[str, tf.Tensor]:
         """Return what each layer gives for a batch, float32, named ``tower/<task>/<layer>``."""
         inputs = self.inputs([vectors for vectors, *_ in self.read(batch)], batch)
-        inputs = tf.cast(inputs, self._dtype)
         return {
             f"tower/{task}/{layer}": tf.cast(output, tf.float32)
             for task, tower in zip(self.schema.tasks, self.towers, strict=True)

@@ -1,6 +1,6 @@
 """The state of a training run, and what moves it on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -10,17 +10,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model import checkpoint
+from smt_model.assembly import assemble
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
-from smt_model.loss import Loss
 from smt_model.model import MultiTaskModel
-from smt_model.optimizer import make_optimizer
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
 from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
-from smt_model.step import UNROLL, TrainStep
-from smt_model.task_weight import task_weights
+from smt_model.step import UNROLL
 from smt_model.timeline import traced
 from smt_schemas import UserError
 
@@ -56,19 +54,7 @@ class Trainer:
         self.step = 0
         self.steps_per_epoch = self._split.steps(config.batch_size)
         self.total = config.total_steps(self.steps_per_epoch)
-        self._optimizer = make_optimizer(config, self.total)
-        self.model = MultiTaskModel(
-            dataset.schema, config.seed, bf16=config.bf16, slots=self._optimizer.initial
-        )
-        self._optimizer.build(self.model.dense_variables, self.model.tables)
-        weights = task_weights(config.task_weight, dataset.schema.tasks)
-        self._train_step = TrainStep(
-            self.model,
-            self._optimizer,
-            Loss(weights, config.l2_regularization),
-            clip_norm=config.clip_norm,
-            micro_batches=config.micro_batch,
-        )
+        self.model, self._optimizer, self._train_step = assemble(config, dataset.schema, self.total)
         self._saved: int | None = None
         self._last: FusedBatch | None = None
 
@@ -83,12 +69,16 @@ class Trainer:
         checkpoint.restore(start.path, start.state, self.model, self._optimizer)
         self.step = self._saved = start.state.step
 
-    def batches(self) -> Prefetcher[FusedBatch]:
-        """Return the batches from here to the end of the run, made ahead in a thread."""
+    def batches(self) -> AbstractContextManager[Iterable[FusedBatch]]:
+        """Return the batches from here to the end of the run.
+
+        They are made ahead in a thread, unless ``--no-smartstaged`` or ``--tf`` is given.
+        """
         made = fused_batches(
             self.model, self._split, self._config, start=self.step, stop=self.total
         )
-        return Prefetcher(made, _DEPTH)
+        staged = self._config.smartstaged and not self._config.tf
+        return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
 
     def advance(self, batches: Iterator[FusedBatch]) -> NDArray[np.float32]:
         """Train on the next few batches, at most up to where something has to be done.
