@@ -48,9 +48,10 @@ VALUED = frozenset(
         "--protocol",
         "--input-layer-partitioner",
         "--dense-layer-partitioner",
+        "--micro-batch",
     }
 )
-"""Options that take a value which may say nothing, such as ``None``, or is refused."""
+"""Those of them that take a value, and others with a value that asks for nothing."""
 
 NEUTRAL = frozenset(
     {
@@ -64,6 +65,7 @@ NEUTRAL = frozenset(
         "--protocol=grpc",
         "--input-layer-partitioner=0",
         "--dense-layer-partitioner=0",
+        "--micro-batch=0",
         "--parquet-dataset",
     }
 )

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from smt_cli import deeprec, env, evaluate, inspect_stats, prepare, synth, train, verify
+from smt_cli import deeprec, env, evaluate, inspect_stats, prepare, schema, synth, train, verify
 
 app = typer.Typer(
     name="smt",
@@ -23,6 +23,7 @@ app.command("verify")(verify.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("env")(env.command)
+app.add_typer(schema.app, name="schema")
 
 
 def run() -> NoReturn:

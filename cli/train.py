@@ -29,11 +29,42 @@ def command(
         int | None, typer.Option(help="Passes over the data; 1000 when --steps is 0 too.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,
-    optimizer: Annotated[str, typer.Option(help="adagrad, adam or gradientdescent.")] = "adagrad",
+    optimizer: Annotated[
+        str, typer.Option(help="adagrad, adagraddecay, adam, adamasync or gradientdescent.")
+    ] = "adagrad",
     learning_rate: Annotated[float, typer.Option(help="Learning rate.")] = 0.1,
     initial_accumulator: Annotated[
         float, typer.Option(help="What Adagrad's squared gradients start from.")
     ] = 0.1,
+    accumulator_decay_steps: Annotated[
+        int, typer.Option(help="Steps between decays of adagraddecay's squared gradients.")
+    ] = 100_000,
+    accumulator_decay_rate: Annotated[
+        float, typer.Option(help="What a decay multiplies them by.")
+    ] = 0.9,
+    lr_schedule: Annotated[
+        str,
+        typer.Option(help="The learning rate after the warm-up: constant, cosine, exponential."),
+    ] = "constant",
+    warmup_steps: Annotated[
+        int, typer.Option(help="Steps in which the learning rate rises from 0.")
+    ] = 0,
+    lr_decay_steps: Annotated[
+        int, typer.Option(help="Steps in which it falls; 0 for the rest of the run.")
+    ] = 0,
+    lr_decay_rate: Annotated[
+        float, typer.Option(help="What an exponential fall multiplies it by in those steps.")
+    ] = 0.1,
+    clip_norm: Annotated[
+        float, typer.Option(help="Bound of the gradient's L2 norm, of all variables; 0 for none.")
+    ] = 0.0,
+    task_weight: Annotated[
+        str | None,
+        typer.Option(help="Factors of the tasks' losses: ctr=1,cvr=10. 1 for those left out."),
+    ] = None,
+    micro_batch: Annotated[
+        int, typer.Option(help="Parts of a batch, whose gradients make one update.")
+    ] = 1,
     l2_regularization: Annotated[
         float, typer.Option(help="Factor of half the sum of squared tower kernels in the loss.")
     ] = 0.0,
@@ -75,6 +106,25 @@ def command(
     ev_capacity: Annotated[
         int, typer.Option(help="Keys there is room for; only those that exist take memory.")
     ] = 1 << 24,
+    emb_fusion: Annotated[
+        bool, typer.Option(help="One embedding table for all features. Same losses.")
+    ] = True,
+    op_fusion: Annotated[
+        bool, typer.Option(help="TensorFlow's graph optimisation. Losses agree to 1e-5.")
+    ] = True,
+    smartstaged: Annotated[
+        bool, typer.Option(help="Make batches in a thread, ahead. Same losses.")
+    ] = True,
+    async_embedding: Annotated[
+        bool,
+        typer.Option(
+            "--async-embedding",
+            help="Look up a batch before the one ahead of it is updated: stale by one step.",
+        ),
+    ] = False,
+    tf: Annotated[
+        bool, typer.Option("--tf", help="The plain reference path, without the four above.")
+    ] = False,
     save_steps: Annotated[
         int, typer.Option(help="Steps between checkpoints; 0 saves at the end only.")
     ] = 0,
@@ -104,6 +154,10 @@ def command(
     intra: Annotated[
         int, typer.Option(help="Threads in an operation; 0 chooses. Same losses always.")
     ] = 0,
+    allocator: Annotated[
+        str | None,
+        typer.Option(help="jemalloc: allocate memory with that library, where it is installed."),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(help="Go on with the run in this directory, with its options."),
@@ -111,10 +165,6 @@ def command(
     config: Annotated[
         Path | None,
         typer.Option(help="TOML file of options, or a run's config.json; typed options win."),
-    ] = None,
-    allocator: Annotated[
-        str | None,
-        typer.Option(help="jemalloc: allocate memory with that library, where it is installed."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -125,19 +175,25 @@ def command(
     from smt_model import allocators, runtime
     from smt_model.config_file import read_config
 
-    if resume and config:
+    if resume and (config or checkpoint):
         from smt_schemas import UsageError
 
-        msg = "--resume goes on with a run's own options; leave --config out."
+        msg = "--resume goes on in a run's directory with its options: no --config, no --checkpoint"
         raise UsageError(msg)
-    if allocator:
-        allocators.use(allocator)
     file = resume / "config.json" if resume else config
     options = read_config(file, _given(context))
-    runtime.start_tensorflow(options.inter, options.intra)
+    if options.allocator:
+        allocators.use(options.allocator)
+    runtime.start_tensorflow(
+        options.inter, options.intra, op_fusion=options.op_fusion and not options.tf
+    )
     from smt_model.interruption import StopRequestedError
     from smt_model.training import train
 
+    if options.bf16:
+        from smt_model.bf16 import kernels
+
+        typer.echo(kernels().text, err=True)
     try:
         run, result = train(options, resume)
     except StopRequestedError as stopped:

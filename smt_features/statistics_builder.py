@@ -148,7 +148,7 @@ class _SplitCounts:
             null_share=nulls / max(self._rows, 1),
             distinct=present.height,
             top=_top(present, occurrences),
-            hashing=_hashing(counts, column, seed) if column.is_feature else None,
+            hashing=_hashing(counts, column, seed) if _has_buckets(column) else None,
             lists=self._lists(column.name) if column.is_list else None,
             label=self._label(column, counts) if column.role == "label" else None,
         )
@@ -212,6 +212,11 @@ def _top(counts: pl.DataFrame, occurrences: int) -> list[TopValue]:
     ]
 
 
+def _has_buckets(column: Column) -> bool:
+    """Return whether a text alone decides its bucket, without the dataset's vocabulary."""
+    return column.is_feature and column.encoding != "vocab"
+
+
 def _hashing(counts: pl.DataFrame, column: Column, seed: int) -> HashStatistics:
     values, rows = counts.height, int(counts[COUNT].sum())
     buckets = counts.group_by(bucket(pl.col(VALUE), column, seed).alias("bucket")).agg(
@@ -224,7 +229,7 @@ def _hashing(counts: pl.DataFrame, column: Column, seed: int) -> HashStatistics:
     used = column.buckets * -math.expm1(values * stays_empty) if values else 0.0
     collides = -math.expm1((values - 1) * stays_empty) if hashed and values > 1 else 0.0
     return HashStatistics(
-        encoding=column.encoding,
+        encoding="hash" if hashed else "identity",
         buckets=column.buckets,
         values=values,
         rows=rows,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from smt_features.dataset import SHARDS
 from smt_features.manifest import NAME as MANIFEST
@@ -12,6 +13,7 @@ from smt_features.sources import find_sources
 from smt_features.statistics import NAME, Statistics
 from smt_features.statistics_builder import StatisticsBuilder
 from smt_features.units import Unit
+from smt_features.vocabulary_build import build_vocabularies
 from smt_schemas import DatasetSchema, UserError
 
 
@@ -90,7 +92,18 @@ def _of_raw_files(
     builder = StatisticsBuilder(schema)
     rejected = 0
     read: dict[str, int] = {}
-    for block in encode_units(units, schema, seed=0, keys=False, shuffle=False, count=True):
+    with TemporaryDirectory() as work:
+        vocabularies = build_vocabularies(sources, schema, Path(work), progress)
+    blocks = encode_units(
+        units,
+        schema,
+        seed=0,
+        keys=False,
+        shuffle=False,
+        count=True,
+        vocabularies=vocabularies,
+    )
+    for block in blocks:
         assert block.tally is not None
         if block.tally.rows:
             builder.add_tally(block.source.split, block.tally)

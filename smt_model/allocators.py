@@ -4,9 +4,8 @@ import os
 import sys
 from ctypes.util import find_library
 
-from smt_schemas import UsageError, UserError
+from smt_schemas import UserError
 
-ALLOCATORS = ("jemalloc",)
 MALLOC_CONF = "background_thread:true,metadata_thp:auto,dirty_decay_ms:20000,muzzy_decay_ms:20000"
 """What DeepRec's script sets: freed pages are kept for 20 seconds."""
 
@@ -19,14 +18,9 @@ def use(name: str) -> None:
 
     Raises
     ------
-    UsageError
-        When there is no such allocator.
     UserError
         When its library is not installed.
     """
-    if name not in ALLOCATORS:
-        msg = f"--allocator: {name!r} is none of {', '.join(ALLOCATORS)}"
-        raise UsageError(msg)
     preloaded = os.environ.get("LD_PRELOAD", "")
     if f"lib{name}" in preloaded:
         return

@@ -64,12 +64,15 @@ class FusedBatch(NamedTuple):
         A part for each table.
     labels
         float32 [B, tasks].
+    numerics
+        float32 [B, numeric features].
     fresh
         Fresh rows of each table; empty for a model without embedding variables.
     """
 
     tables: tuple[TableBatch, ...]
     labels: NDArray[np.float32]
+    numerics: NDArray[np.float32]
     fresh: tuple[FreshRows, ...] = ()
 
 
@@ -82,6 +85,8 @@ class Fuser:
         The tables of the model.
     labels
         Names of the label columns, in the order of the tasks.
+    numerics
+        Names of the numeric features.
     variables
         The embedding variables of each table; none for a model without.
     """
@@ -90,12 +95,14 @@ class Fuser:
         self,
         layouts: Sequence[TableLayout],
         labels: Sequence[str],
+        numerics: Sequence[str] = (),
         variables: "Sequence[EmbeddingVariables]" = (),
     ) -> None:
         self._tables = [
             _TableFuser(layout, of_table) for layout, of_table in zip_longest(layouts, variables)
         ]
         self._labels = tuple(labels)
+        self._numerics = tuple(numerics)
 
     def __call__(self, batch: Batch, step: int | None = None) -> FusedBatch:
         """Return the fused form of a batch of `smt_features`.
@@ -109,8 +116,12 @@ class Fuser:
             only looks them up.
         """
         labels = np.stack([batch[name] for name in self._labels], axis=1, dtype=np.float32)
+        numerics = np.empty((len(labels), len(self._numerics)), np.float32)
+        for position, name in enumerate(self._numerics):
+            numerics[:, position] = batch[name]
         parts, fresh = zip(*(table(batch, step) for table in self._tables), strict=True)
-        return FusedBatch(parts, labels, tuple(rows for rows in fresh if rows is not None))
+        begun = tuple(rows for rows in fresh if rows is not None)
+        return FusedBatch(parts, labels, numerics, begun)
 
 
 class Entries(NamedTuple):
@@ -162,7 +173,8 @@ class _TableFuser:
         rows = len(values.row_splits) - 1 if isinstance(values, Bags) else len(values)
         bags = np.arange(feature, rows * len(self._features), len(self._features))
         if not isinstance(values, Bags):
-            return Entries(values, bags, np.ones(rows, np.float32), np.ones(rows, np.int64))
+            single: NDArray[np.integer] = values  # type: ignore[assignment]
+            return Entries(single, bags, np.ones(rows, np.float32), np.ones(rows, np.int64))
         lengths = np.diff(values.row_splits)
         counts = values.counts.astype(np.int64)
         weights = mean_weights(counts, lengths)

@@ -11,14 +11,17 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from smt_model.ev.options import EvOptions
+from smt_model.task_weight import parse_task_weight
 from smt_schemas import DatasetSchema, UsageError, UserError
 
-OptimizerName = Literal["adagrad", "adam", "gradientdescent"]
+OptimizerName = Literal["adagrad", "adagraddecay", "adam", "adamasync", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+ScheduleName = Literal["constant", "cosine", "exponential"]
 
 DEFAULT_EPOCHS = 1000
 """What ``--steps 0`` means when no number of epochs is given, as in DeepRec's script."""
@@ -27,7 +30,8 @@ FREE = frozenset(
     {
         *("data_location", "output_dir", "checkpoint", "steps", "epochs"),
         *("save_steps", "keep_checkpoint_max", "evaluate", "eval_steps"),
-        *("early_stop_metric", "early_stop_patience", "timeline", "inter", "intra"),
+        *("early_stop_metric", "early_stop_patience", "timeline"),
+        *("inter", "intra", "allocator", "smartstaged"),
     }
 )
 """Options that do not decide the weights after a given step: a resumed run may change them."""
@@ -47,9 +51,21 @@ class TrainConfig(EvOptions):
     steps, epochs
         Length of the run; 0 steps means `epochs`, and without those 1000 epochs.
     batch_size
-        Rows a step.
+        Rows a step, or a micro-batch.
     optimizer, learning_rate, initial_accumulator
         The update rule; the accumulator is Adagrad's.
+    accumulator_decay_steps, accumulator_decay_rate
+        Every so many steps, `adagraddecay` multiplies its accumulators by the rate.
+    lr_schedule, warmup_steps
+        The learning rate rises for `warmup_steps`, then stays or falls (`smt_model.schedule`).
+    lr_decay_steps, lr_decay_rate
+        How long it falls, 0 for the rest of the run; and, if exponentially, by what factor.
+    clip_norm
+        Bound of the L2 norm of the gradient of a step; 0 for none.
+    task_weight
+        Factors of the tasks' losses, ``ctr=1,cvr=10``; 1 for those left out.
+    micro_batch
+        Into how many parts a batch is cut; their gradients add up to one update.
     l2_regularization
         Factor λ of the term ``λ · ½ Σ kernel²`` over the tower kernels, added to the loss.
     seed
@@ -62,6 +78,16 @@ class TrainConfig(EvOptions):
         Keys that a table has room for; memory is used for those that exist.
     columns
         Other values of the options in `EvOptions`, by feature.
+    emb_fusion
+        One embedding table for all features of a width; otherwise a table for each feature.
+    op_fusion
+        TensorFlow's graph optimisation. The losses agree to 1e-5.
+    smartstaged
+        Batches are read and their ids worked on in a thread, while the towers compute.
+    async_embedding
+        A batch's lookup may run before the update of the batch ahead of it.
+    tf
+        The plain reference path: none of these four, one tape, one step a call.
     save_steps
         Steps between checkpoints; 0 saves one, at the end.
     keep_checkpoint_max
@@ -80,6 +106,8 @@ class TrainConfig(EvOptions):
     inter, intra
         Threads that run operations side by side, and threads inside one operation;
         0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
+    allocator
+        Library that allocates memory; None for the system's.
     """
 
     data_location: str = "data"
@@ -91,12 +119,26 @@ class TrainConfig(EvOptions):
     optimizer: OptimizerName = "adagrad"
     learning_rate: PositiveFloat = 0.1
     initial_accumulator: PositiveFloat = 0.1
+    accumulator_decay_steps: PositiveInt = 100_000
+    accumulator_decay_rate: float = Field(default=0.9, gt=0, le=1)
+    lr_schedule: ScheduleName = "constant"
+    warmup_steps: NonNegativeInt = 0
+    lr_decay_steps: NonNegativeInt = 0
+    lr_decay_rate: float = Field(default=0.1, gt=0, le=1)
+    clip_norm: NonNegativeFloat = 0.0
+    task_weight: str | None = None
+    micro_batch: PositiveInt = 1
     l2_regularization: NonNegativeFloat = 0.0
     seed: int = Field(default=2021, ge=0, lt=2**31)
     shuffle: bool = True
     bf16: bool = False
     ev_capacity: PositiveInt = 1 << 24
     columns: dict[str, dict[str, Any]] = Field(default={})
+    emb_fusion: bool = True
+    op_fusion: bool = True
+    smartstaged: bool = True
+    async_embedding: bool = False
+    tf: bool = False
     save_steps: NonNegativeInt = 0
     keep_checkpoint_max: PositiveInt = 1
     evaluate: bool = True
@@ -106,6 +148,51 @@ class TrainConfig(EvOptions):
     timeline: NonNegativeInt = 0
     inter: NonNegativeInt = 0
     intra: NonNegativeInt = 0
+    allocator: Literal["jemalloc"] | None = None
+
+    @field_validator("task_weight")
+    @classmethod
+    def _weights(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_task_weight(text)
+        return text
+
+    @model_validator(mode="after")
+    def _parts_have_rows(self) -> Self:
+        if self.micro_batch > self.batch_size:
+            msg = "a batch has fewer rows (batch-size) than micro-batch would cut it into"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _effective(self) -> Self:
+        """Refuse an option that would change nothing."""
+        needs = {
+            "accumulator_decay_steps": ("optimizer", ["adagraddecay"]),
+            "accumulator_decay_rate": ("optimizer", ["adagraddecay"]),
+            "lr_decay_steps": ("lr_schedule", ["cosine", "exponential"]),
+            "lr_decay_rate": ("lr_schedule", ["exponential"]),
+        }
+        for name, (other, values) in needs.items():
+            changed = getattr(self, name) != type(self).model_fields[name].default
+            if changed and getattr(self, other) not in values:
+                msg = f"{name} is for {other} {' or '.join(values)}"
+                raise ValueError(msg.replace("_", "-"))
+        return self
+
+    @model_validator(mode="after")
+    def _plain(self) -> Self:
+        """Refuse with the reference path what it does not have."""
+        wanted = {
+            "async-embedding": self.async_embedding,
+            "clip-norm": self.clip_norm,
+            "micro-batch": self.micro_batch > 1,
+        }
+        refused = [f"--{name}" for name, given in wanted.items() if given]
+        if self.tf and refused:
+            msg = f"--tf, the plain reference path, goes without {' and '.join(refused)}"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -129,6 +216,16 @@ class TrainConfig(EvOptions):
             except ValidationError as error:
                 msg = f"column {name}: {problems(error)}"
                 raise ValueError(msg) from error
+        return self
+
+    @model_validator(mode="after")
+    def _keys_have_a_table(self) -> Self:
+        if self._any_feature("owns_vectors") and (self.tf or not self.emb_fusion):
+            msg = "ev and adaptive-emb keep keys in the fused table: no --tf, no --no-emb-fusion"
+            raise ValueError(msg)
+        if self._any_feature("ev_elimination") and not self.save_steps:
+            msg = "ev-elimination drops keys every save-steps; give those, too"
+            raise ValueError(msg)
         return self
 
     @classmethod
@@ -181,11 +278,24 @@ class TrainConfig(EvOptions):
         return {name: option for name, option in options.items() if option.owns_vectors}
 
     def deciding(self) -> dict[str, Any]:
-        """Return the options that decide the weights, as JSON values."""
+        """Return the options that decide the weights, as JSON values.
+
+        The length is one of them when the learning rate falls until the end of the run, and so
+        are the checkpoints when keys are dropped with them, and all that decides which steps
+        make a call when lookups run ahead within it.
+        """
+        free = set(FREE)
+        if self.lr_schedule != "constant" and not self.lr_decay_steps:
+            free -= {"steps", "epochs"}
+        if self._any_feature("ev_elimination"):
+            free -= {"save_steps"}
+        if self.async_embedding:
+            free -= {"steps", "epochs", "save_steps", "eval_steps", "timeline"}
+        return self.model_dump(mode="json", exclude=free)
+
+    def _any_feature(self, name: str) -> bool:
         columns = [self.changed(values) for values in self.columns.values()]
-        # Keys are dropped when checkpoints are saved.
-        drops = any(options.ev_elimination for options in [self, *columns])
-        return self.model_dump(mode="json", exclude=set(FREE - {"save_steps"} if drops else FREE))
+        return any(getattr(options, name) for options in [self, *columns])
 
     def differences(self, deciding: Mapping[str, Any]) -> list[str]:
         """Return, in words, how a run's deciding options (kept against these) differ.

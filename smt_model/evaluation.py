@@ -9,9 +9,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model import checkpoint
+from smt_model.assembly import make_model
 from smt_model.batching import FusedBatch
 from smt_model.early_stopping import EarlyStopping
-from smt_model.making import make_model
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
@@ -89,31 +89,47 @@ def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -
     UserError
         When a prediction is not finite.
     """
-    rows = dataset[split]
-    user_column = model.schema.user_column
-    label_parts: list[NDArray[np.float32]] = []
-    logit_parts: list[NDArray[np.float32]] = []
-    user_parts: list[NDArray[np.int32]] = []
+    return Evaluator(model)(dataset, split, step)
 
-    def fused() -> Iterator[FusedBatch]:
-        for batch in rows.batches(BATCH, shuffle=False):
-            if user_column is not None:
-                user_parts.append(np.asarray(batch[user_column]))
-            yield model.fuser(batch)
 
-    predict = tf.function(model.predict, [model.signature], autograph=False)
-    with Prefetcher(fused(), _DEPTH) as batches:
-        for batch in evaluating(batches, rows.steps(BATCH)):
-            label_parts.append(batch.labels)
-            logit_parts.append(predict(batch).numpy())
-    labels, logits = _joined(label_parts, model), _joined(logit_parts, model)
+class Evaluator:
+    """Evaluates a model now and then; its graph is built once."""
+
+    def __init__(self, model: MultiTaskModel) -> None:
+        self._model = model
+        self._predict = tf.function(model.predict, [model.signature], autograph=False)
+
+    def __call__(self, dataset: "Dataset", split: str, step: int) -> Evaluation:
+        """Return the metrics on a split of a dataset; see `evaluate`."""
+        model, rows = self._model, dataset[split]
+        user_column = model.schema.user_column
+        label_parts: list[NDArray[np.float32]] = []
+        logit_parts: list[NDArray[np.float32]] = []
+        user_parts: list[NDArray[np.int32]] = []
+
+        def fused() -> Iterator[FusedBatch]:
+            for batch in rows.batches(BATCH, shuffle=False):
+                if user_column is not None:
+                    user_parts.append(np.asarray(batch[user_column]))
+                yield model.fuser(batch)
+
+        with Prefetcher(fused(), _DEPTH) as batches:
+            for batch in evaluating(batches, rows.steps(BATCH)):
+                label_parts.append(batch.labels)
+                logit_parts.append(self._predict(batch).numpy())
+        labels, logits = _joined(label_parts, model), _joined(logit_parts, model)
+        _require_finite(logits, split)
+        by_task = {task: labels[:, i].astype(np.int8) for i, task in enumerate(model.schema.tasks)}
+        none = np.empty(0, np.int32)
+        users = None if user_column is None else np.concatenate([none, *user_parts])
+        return evaluate_predictions(split, step, by_task, logits, users)
+
+
+def _require_finite(logits: NDArray[np.float32], split: str) -> None:
     if not np.isfinite(logits).all():
         row = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
         msg = f"The prediction for row {row} of split {split} is not finite; lower --learning-rate."
         raise UserError(msg)
-    by_task = {task: labels[:, i].astype(np.int8) for i, task in enumerate(model.schema.tasks)}
-    users = None if user_column is None else np.concatenate([np.empty(0, np.int32), *user_parts])
-    return evaluate_predictions(split, step, by_task, logits, users)
 
 
 def _joined(parts: list[NDArray[np.float32]], model: MultiTaskModel) -> NDArray[np.float32]:

@@ -70,6 +70,11 @@ def fused_tables(
     return tuple(_table(columns, unbucketed, capacity) for columns in widths.values())
 
 
+def separate_tables(features: Iterable[Column]) -> tuple[TableLayout, ...]:
+    """Return a table for each feature, in the order in which `fused_tables` has their vectors."""
+    return tuple(_table([c], (), 0) for table in fused_tables(features) for c in table.features)
+
+
 def _table(columns: Iterable[Column], unbucketed: Collection[str], capacity: int) -> TableLayout:
     features = tuple(columns)
     buckets = (0 if column.name in unbucketed else column.buckets for column in features)

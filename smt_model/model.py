@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 
 from smt_model.batching import FreshRows, FusedBatch, Fuser, TableBatch
+from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
-from smt_model.layout import fused_tables
+from smt_model.layout import fused_tables, separate_tables
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
 
@@ -30,6 +31,9 @@ class MultiTaskModel(tf.Module):
         Decides the initial values.
     bf16
         BF16 arithmetic in the hidden layers of the towers.
+    emb_fusion
+        One table for all features of a width; otherwise a table for each feature. The
+        values are the same.
     slots
         Slots that the optimizer keeps beside each embedding, and their initial values;
         none when the model is only evaluated.
@@ -56,6 +60,7 @@ class MultiTaskModel(tf.Module):
         seed: int,
         *,
         bf16: bool = False,
+        emb_fusion: bool = True,
         slots: Mapping[str, float] | None = None,
         variables: Mapping[str, EvOptions] | None = None,
         capacity: int = EV_CAPACITY,
@@ -64,15 +69,21 @@ class MultiTaskModel(tf.Module):
         self.schema = schema
         options = variables or {}
         unbucketed = {name for name, option in options.items() if not option.adaptive_emb}
-        layouts = fused_tables(schema.features, unbucketed, capacity if options else 0)
+        layouts = (
+            fused_tables(schema.features, unbucketed, capacity if options else 0)
+            if emb_fusion
+            else separate_tables(schema.features)
+        )
         self.embedding_variables = [
             EmbeddingVariables(layout, options, seed) for layout in layouts if options
         ]
-        self.fuser = Fuser(layouts, list(schema.tasks.values()), self.embedding_variables)
+        numerics = [column.name for column in schema.numerics]
+        tasks = list(schema.tasks.values())
+        self.fuser = Fuser(layouts, tasks, numerics, self.embedding_variables)
         self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
-        width = sum(layout.width for layout in layouts)
-        self.towers = [Tower(task, width, seed, bf16=bf16) for task in schema.tasks]
-        self._dtype = tf.bfloat16 if bf16 else tf.float32
+        width = sum(layout.width for layout in layouts) + len(numerics)
+        native = bf16 and kernels().native
+        self.towers = [Tower(task, width, seed, bf16=bf16, native=native) for task in schema.tasks]
 
     @property
     def kernels(self) -> list[tf.Variable]:
@@ -93,13 +104,14 @@ class MultiTaskModel(tf.Module):
             weights=tf.TensorSpec([None], tf.float32),
         )
         labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
+        numerics = tf.TensorSpec([None, len(self.schema.numerics)], tf.float32)
         rows = tf.TensorSpec([None], tf.int32)
         fresh = [
             FreshRows(rows, tf.TensorSpec([None, table.layout.dim], tf.float32), shared=rows)
             for table in self.tables
             if self.embedding_variables
         ]
-        return FusedBatch((part,) * len(self.tables), labels, tuple(fresh))
+        return FusedBatch((part,) * len(self.tables), labels, numerics, tuple(fresh))
 
     def begin(self, batch: FusedBatch) -> None:
         """Give rows that keys own from this batch on what they begin with."""
@@ -111,29 +123,31 @@ class MultiTaskModel(tf.Module):
         """Return, for each table, the batch's distinct vectors and their slots."""
         return [table.read(part) for table, part in zip(self.tables, batch.tables, strict=True)]
 
-    def logits(self, vectors: Sequence[tf.Tensor], batch: FusedBatch) -> tf.Tensor:
-        """Return the logits float32 [B, tasks], given each table's distinct vectors."""
-        inputs = self._inputs(vectors, batch)
+    def inputs(self, vectors: Sequence[tf.Tensor], batch: FusedBatch) -> tf.Tensor:
+        """Return what the towers take, float32 [B, width], given each table's vectors."""
+        examples = tf.shape(batch.labels, out_type=tf.int64)[0]
+        pooled = [
+            table.pool(found, part, examples)
+            for table, found, part in zip(self.tables, vectors, batch.tables, strict=True)
+        ]
+        if self.schema.numerics:
+            pooled.append(batch.numerics)
+        return pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
+
+    def tower_logits(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Return the logits float32 [B, tasks] of inputs float32 [B, width]."""
         return tf.stack([tower(inputs) for tower in self.towers], axis=1)
 
     def activations(self, batch: FusedBatch) -> dict[str, tf.Tensor]:
         """Return what each layer gives for a batch, float32, named ``tower/<task>/<layer>``."""
-        inputs = self._inputs([vectors for vectors, *_ in self.read(batch)], batch)
+        inputs = self.inputs([vectors for vectors, *_ in self.read(batch)], batch)
         return {
             f"tower/{task}/{layer}": tf.cast(output, tf.float32)
             for task, tower in zip(self.schema.tasks, self.towers, strict=True)
             for layer, output in enumerate(tower.outputs(inputs))
         }
 
-    def _inputs(self, vectors: Sequence[tf.Tensor], batch: FusedBatch) -> tf.Tensor:
-        examples = tf.shape(batch.labels, out_type=tf.int64)[0]
-        pooled = [
-            table.pool(found, part, examples)
-            for table, found, part in zip(self.tables, vectors, batch.tables, strict=True)
-        ]
-        inputs = pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
-        return tf.cast(inputs, self._dtype)
-
     def predict(self, batch: FusedBatch) -> tf.Tensor:
         """Return the logits float32 [B, tasks] of a batch."""
-        return self.logits([vectors for vectors, *_ in self.read(batch)], batch)
+        vectors = [vectors for vectors, *_ in self.read(batch)]
+        return self.tower_logits(self.inputs(vectors, batch))

@@ -11,7 +11,6 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -68,13 +67,12 @@ def tell(text: str) -> None:
     sys.stderr.flush()
 
 
-def bar(console: Console, what: str, *more: ProgressColumn) -> Progress:
+def bar(console: Console, what: str) -> Progress:
     """Return a progress bar that stays silent when `console` is no terminal."""
     return Progress(
         TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
-        *more,
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
@@ -101,8 +99,8 @@ class TrainingProgress:
     def __init__(self, total: int, step: int = 0) -> None:
         self._total = total
         self._console = Console(stderr=True)
-        self._bar = bar(self._console, "training", TextColumn("{task.fields[note]}"))
-        self._task = self._bar.add_task("training", total=total, completed=step, note="")
+        self._bar = bar(self._console, "training")
+        self._task = self._bar.add_task("training", total=total, completed=step)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -128,10 +126,7 @@ class TrainingProgress:
         self._bar.update(self._task, completed=step)
 
     def report(self, report: Report) -> None:
-        """Show the figures since the last report; the bar itself shows step and time left."""
-        if self._console.is_terminal:
-            self._bar.update(self._task, note=f"epoch {report.epoch}  {report.text}")
-            return
+        """Print the figures since the last report, and how long the rest takes at this rate."""
         line = f"step {report.step:,}/{self._total:,}  epoch {report.epoch}  {report.text}"
         if left := self._total - report.step:
             line += f"  {duration(left / report.steps_per_second)} left"

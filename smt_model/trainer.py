@@ -1,6 +1,6 @@
 """The state of a training run, and what moves it on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count, islice
 from typing import TYPE_CHECKING
@@ -10,17 +10,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model import checkpoint
+from smt_model.assembly import assemble
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
 from smt_model.ev.elimination import eliminate
-from smt_model.making import make_model
 from smt_model.model import MultiTaskModel
-from smt_model.optimizer import make_optimizer
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
 from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
-from smt_model.step import UNROLL, TrainStep
+from smt_model.step import UNROLL
 from smt_model.timeline import traced
 from smt_schemas import UserError
 
@@ -56,16 +55,13 @@ class Trainer:
         self.step = 0
         self.steps_per_epoch = self._split.steps(config.batch_size)
         self.total = config.total_steps(self.steps_per_epoch)
-        self._optimizer = make_optimizer(config)
-        self.model = make_model(config, dataset.schema, slots=self._optimizer.initial)
+        self.model, self._optimizer, self._train_step = assemble(config, dataset.schema, self.total)
         if self.model.embedding_variables and not dataset.manifest.options.keys:
             msg = (
                 "Embedding variables (--ev, --adaptive-emb) need the keys of the features, and "
                 f"{config.data_location} has none. Prepare it with --keys."
             )
             raise UserError(msg)
-        self._optimizer.build(self.model.dense_variables)
-        self._train_step = TrainStep(self.model, self._optimizer, config.l2_regularization)
         self._batches: Iterator[FusedBatch] | None = None
         self._saved: int | None = None
         self._last: FusedBatch | None = None
@@ -81,11 +77,16 @@ class Trainer:
         checkpoint.restore(start.path, start.state, self.model, self._optimizer)
         self.step = self._saved = start.state.step
 
-    def batches(self, stop: int) -> Prefetcher[FusedBatch]:
-        """Return the batches from here to a step, made ahead in a thread."""
+    def batches(self, stop: int) -> AbstractContextManager[Iterable[FusedBatch]]:
+        """Return the batches from here to a step.
+
+        They are made ahead in a thread, unless ``--no-smartstaged`` or ``--tf`` is given.
+        """
         if self._batches is None:
             self._batches = fused_batches(self.model, self._split, self._config, self.step)
-        return Prefetcher(islice(self._batches, stop - self.step), _DEPTH)
+        made = islice(self._batches, stop - self.step)
+        staged = self._config.smartstaged and not self._config.tf
+        return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
 
     @property
     def pause(self) -> int:
@@ -181,7 +182,8 @@ class Trainer:
             origin=self._origin,
             pending=pending,
         )
-        if self._is_due(self._config.save_steps):
+        every = self._config.save_steps
+        if every and self.step % every == 0:  # not where a signal or the end of the run asks for it
             for variables, table in zip(
                 self.model.embedding_variables, self.model.tables, strict=False
             ):
@@ -197,7 +199,8 @@ class Trainer:
         config = self._config
         stops = [LOG_STEPS, config.save_steps, config.eval_steps, config.timeline]
         left = min(every - self.step % every for every in stops if every)
-        return min(UNROLL, left, self.total - self.step)
+        # Calls end at fixed steps: what --async-embedding looks up early depends on them.
+        return min(UNROLL - self.step % UNROLL, left, self.total - self.step)
 
     def _tracing(self, step: int) -> AbstractContextManager[None]:
         every = self._config.timeline

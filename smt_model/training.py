@@ -8,7 +8,7 @@ from smt_features.lock import locked
 from smt_model.checkpoint import Pending
 from smt_model.config import DEFAULT_EPOCHS, TrainConfig
 from smt_model.early_stopping import EarlyStopping
-from smt_model.evaluation import evaluate
+from smt_model.evaluation import Evaluator
 from smt_model.forecast import Forecast
 from smt_model.interruption import Interruption, StopRequestedError
 from smt_model.origin import Origin
@@ -18,6 +18,7 @@ from smt_model.report import Evaluation
 from smt_model.resume import Start, find_start
 from smt_model.run_directory import RunDirectory, new_run
 from smt_model.statistic_steps import StatisticSteps
+from smt_model.task_weight import task_weights
 from smt_model.trainer import TRAIN, Trainer
 from smt_schemas import UserError
 
@@ -59,20 +60,27 @@ def train(
     for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
         dataset[split]
     _require_metric(config, dataset)
+    task_weights(config.task_weight, dataset.schema.tasks)
+    statistics = StatisticSteps.of()
     given = Path(config.checkpoint) if config.checkpoint else None
     path = resume or given or new_run(Path(config.output_dir))
     with locked(path, "--checkpoint"):
         run = RunDirectory(path)
         start = find_start(run, config, Origin.of(dataset), tell)
         run.write_config(config)
-        return run, _Training(config, dataset, run, start).finish()
+        return run, _Training(config, dataset, run, start, statistics).finish()
 
 
 class _Training:
     """A run from some step on."""
 
     def __init__(
-        self, config: TrainConfig, dataset: "Dataset", run: RunDirectory, start: Start | None
+        self,
+        config: TrainConfig,
+        dataset: "Dataset",
+        run: RunDirectory,
+        start: Start | None,
+        statistics: StatisticSteps | None,
     ) -> None:
         self._config = config
         self._dataset = dataset
@@ -90,7 +98,10 @@ class _Training:
         evaluations = run.metrics.evaluations()
         self._latest = evaluations[-1] if evaluations else None
         self._stopping = EarlyStopping.of(config, evaluations)
+        self._evaluator = Evaluator(self._trainer.model)
         self._interruption = Interruption()
+        asked = config.steps or config.epochs
+        self._measures = [None if asked else Forecast(self._trainer.total), statistics]
 
     def finish(self) -> Evaluation | None:
         """Train the steps that are left and return the metrics of the run."""
@@ -106,14 +117,12 @@ class _Training:
                 raise
             if self._stopping and self._stopping.stops:
                 progress.say(f"Stopped early: {self._stopping.describe()}")
-        return self._stopping.best if self._stopping else self._latest
+        return self._stopping.best if self._stopping else self._evaluation_of(trainer.step)
 
     def _loop(self, progress: TrainingProgress) -> None:
         trainer, recorder = self._trainer, self._recorder
-        asked = self._config.steps or self._config.epochs
-        measures = [None if asked else Forecast(trainer.total), StatisticSteps.of()]
         if trainer.is_saved:  # the process before may have ended between the two
-            self._evaluate()
+            self._evaluate(progress)
         while self._goes_on():
             stop = trainer.pause
             with trainer.batches(stop) as batches:
@@ -121,16 +130,14 @@ class _Training:
                 while trainer.step < stop and self._goes_on():
                     recorder.add(trainer.advance(ready))
                     progress.advance(trainer.step)
-                    self._react(progress, measures)
+                    self._react(progress)
                     if trainer.step == stop or not trainer.model.embedding_variables:
                         self._interruption.check()
 
-    def _react(
-        self, progress: TrainingProgress, measures: list[Forecast | StatisticSteps | None]
-    ) -> None:
+    def _react(self, progress: TrainingProgress) -> None:
         """Do what is due after some steps."""
         trainer, recorder = self._trainer, self._recorder
-        for measure in measures:
+        for measure in self._measures:
             if measure and (text := measure.text(trainer.step)):
                 progress.say(text)
         if trainer.reports_now:
@@ -138,7 +145,7 @@ class _Training:
         with recorder.untimed():
             if trainer.saves_now:
                 self._save()
-            self._evaluate()
+            self._evaluate(progress)
 
     def _goes_on(self) -> bool:
         stopped = self._stopping is not None and self._stopping.stops
@@ -149,17 +156,21 @@ class _Training:
         self._trainer.save(self._recorder.pending, best.step if best else None)
         self._recorder.activations(self._trainer.step, self._trainer.activations())
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, progress: TrainingProgress) -> None:
         step = self._trainer.step
-        done = self._latest is not None and self._latest.step == step
-        if done or not self._trainer.evaluates_now:
+        if self._evaluation_of(step) or not self._trainer.evaluates_now:
             return
         with self._interruption.at_once():
-            found = evaluate(self._trainer.model, self._dataset, TEST, step)
+            found = self._evaluator(self._dataset, TEST, step)
         self._latest = found
         self._recorder.evaluation(found)
+        if step < self._trainer.total:
+            progress.say(found.line)
         if self._stopping:
             self._stopping.add(found)
+
+    def _evaluation_of(self, step: int) -> Evaluation | None:
+        return self._latest if self._latest and self._latest.step == step else None
 
     def _introduction(self) -> str:
         trainer, config = self._trainer, self._config

@@ -29,8 +29,8 @@ class EvOptions(BaseModel):
     cbf_expected_keys, cbf_false_positive_rate
         Size of that filter: at so many keys of a feature, at most this share comes early.
     ev_elimination, steps_to_live, l2_threshold
-        What drops keys when a checkpoint is saved: ``gstep``, that they did not come for more
-        than so many steps; ``l2``, that ``½ Σ w²`` is below the threshold.
+        What drops keys with the checkpoint of every `save_steps`: ``gstep``, that they did not
+        come for more than so many steps; ``l2``, that ``½ Σ w²`` is below the threshold.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)

@@ -3,8 +3,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
-from smt_cli.deeprec import BOOLEANS, NEUTRAL, REFUSED, VALUED, rewrite
+from smt_cli.deeprec import BOOLEANS, NEUTRAL, OURS, REFUSED, VALUED, rewrite
+from smt_cli.main import app
 from smt_schemas import UsageError
 
 
@@ -25,6 +27,8 @@ from smt_schemas import UsageError
         ("train --protocol grpc --bf16", "train --bf16"),
         ("train --protocol=grpc", "train"),
         ("train --input_layer_partitioner 0 --dense_layer_partitioner=0", "train"),
+        ("train --micro_batch 0 --steps 4", "train --steps 4"),
+        ("train --micro_batch 3", "train --micro-batch=3"),
         ("train --incremental_ckpt 0 --ev_filter None", "train"),
         ("train --parquet_dataset True --workqueue false", "train"),
         ("train --output_dir true", "train --output-dir true"),
@@ -64,14 +68,31 @@ def test_what_has_no_meaning_here_is_refused_in_one_line(written: str, words: st
         assert "\n" not in str(caught.value)
 
 
+DOCUMENTED = """
+--data_location --steps --no_eval --batch_size --output_dir --checkpoint --checkpoint_dir
+--save_steps --seed --timeline --keep_checkpoint_max --learning_rate --l2_regularization
+--protocol --inter --intra --input_layer_partitioner --dense_layer_partitioner --bf16
+--optimizer --micro_batch --ev --adaptive_emb --ev_elimination --ev_filter --dynamic_ev
+--multihash --incremental_ckpt --workqueue --parquet_dataset --parquet_dataset_shuffle
+"""
+
+
+def test_every_option_of_deeprecs_page_and_script_is_known() -> None:
+    train = typer.main.get_group(app).commands["train"]
+    known = REFUSED.keys() | NEUTRAL | OURS.keys()
+    for parameter in train.params:
+        known |= {*parameter.opts, *parameter.secondary_opts}
+    assert [name for name in DOCUMENTED.split() if name.replace("_", "-") not in known] == []
+
+
 def test_every_refused_option_has_a_value_that_asks_for_nothing() -> None:
     assert {f"--no-{name[2:]}" for name in REFUSED.keys() & BOOLEANS} <= NEUTRAL
     assert {form.partition("=")[0] for form in NEUTRAL if "=" in form} == VALUED
 
 
 def test_a_refused_option_exits_with_2() -> None:
-    command = [sys.executable, "-m", "smt_cli", "train", "--ev", "True"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    typed = [sys.executable, "-m", "smt_cli", "train", "--ev", "True"]
+    run = subprocess.run(typed, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith("Error: --ev (EmbeddingVariable, a vector per key)")
     assert len(run.stderr.splitlines()) == 1

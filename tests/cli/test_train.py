@@ -3,9 +3,11 @@
 import inspect
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from ctypes.util import find_library
 from pathlib import Path
 from typing import get_type_hints
@@ -79,6 +81,34 @@ def test_threads_do_not_change_a_bit(data: Path, tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+def test_options_of_the_update_reach_the_run_in_both_spellings(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = smt(
+        *("train", "--data_location", data, "--checkpoint", run, "--steps", "3", "--no_eval"),
+        *("--batch_size", "60", "--micro_batch", "3", "--optimizer", "adagraddecay"),
+        *("--accumulator_decay_steps", "2", "--accumulator-decay-rate", "0.5"),
+        *("--lr_schedule", "exponential", "--warmup_steps", "1", "--lr-decay-steps", "4"),
+        *("--lr-decay-rate", "0.3", "--clip_norm", "0.7", "--task_weight", "ctr=2,cvr=5"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith("Training 3 steps of 60 rows (5 an epoch)")
+    expected = {
+        "batch_size": 60,
+        "micro_batch": 3,
+        "optimizer": "adagraddecay",
+        "accumulator_decay_steps": 2,
+        "accumulator_decay_rate": 0.5,
+        "lr_schedule": "exponential",
+        "warmup_steps": 1,
+        "lr_decay_steps": 4,
+        "lr_decay_rate": 0.3,
+        "clip_norm": 0.7,
+        "task_weight": "ctr=2,cvr=5",
+    }
+    config = json.loads((run / "config.json").read_text())
+    assert {name: config[name] for name in expected} == expected
+
+
 def test_raw_files_without_shards_point_to_prepare(data: Path, tmp_path: Path) -> None:
     (tmp_path / "taobao_train_data").write_bytes((data / "taobao_train_data").read_bytes())
     result = smt("train", "--data-location", tmp_path)
@@ -93,6 +123,10 @@ def test_raw_files_without_shards_point_to_prepare(data: Path, tmp_path: Path) -
         (["--batch-size", "0"], "--batch-size"),
         (["--optimizer", "adamw"], "--optimizer"),
         (["--steps", "5", "--epochs", "2"], "exclude each other"),
+        (["--resume", "run", "--config", "x.toml"], "no --config"),
+        (["--resume", "run", "--checkpoint", "other"], "no --checkpoint"),
+        (["--task_weight", "ctr"], "--task-weight: 'ctr'"),
+        (["--lr-decay-rate", "0.5"], "lr-decay-rate is for lr-schedule exponential"),
         (["--micro_batch_size", "2"], "--micro-batch-size"),
     ],
 )
@@ -118,7 +152,7 @@ def test_without_tensorflow_it_says_what_to_install(data: Path, tmp_path: Path) 
 
 def test_the_command_and_the_configuration_have_the_same_options() -> None:
     parameters = inspect.signature(command).parameters
-    own = {"context", "resume", "config", "allocator", "json"}
+    own = {"context", "resume", "config", "json"}
     assert set(parameters) - own == set(TrainConfig.model_fields)
     for name, value in TrainConfig().model_dump().items():
         default = parameters[name].default
@@ -160,6 +194,22 @@ def test_options_of_a_file_apply_unless_typed(data: Path, tmp_path: Path) -> Non
     resumed = smt("train", "--resume", run, "--steps", "6", "--batch-size", "512")
     assert resumed.returncode == 1
     assert "--batch-size 32 against 512" in resumed.stderr
+
+
+def test_a_terminal_shows_how_far_the_run_is(data: Path, tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        command = [sys.executable, "-m", "smt_cli", "train", "--data-location", str(data)]
+        command += ["--steps", "110", "--batch-size", "64", "--checkpoint", str(tmp_path / "run")]
+        os.execv(sys.executable, command)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal is an error
+        while piece := os.read(terminal, 65_536):
+            shown += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(r"training \S+ +110/110 0:00:00", text), text
+    assert re.search(r"step 100/110 +epoch 19 +loss 0\.\d+ \(ctr 0\.\d+ cvr 0\.\d+\)", text), text
 
 
 def test_a_thousand_epochs_are_announced(data: Path, tmp_path: Path) -> None:

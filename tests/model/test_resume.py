@@ -45,6 +45,18 @@ def damage(checkpoint: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
+def test_lookups_that_run_ahead_go_on_as_if_nothing_had_been(dataset: Path, tmp_path: Path) -> None:
+    options = {"async_embedding": True, "save_steps": 7, "keep_checkpoint_max": 9}
+    run, _ = train(config(dataset, tmp_path / "run", **options))
+    whole = weights(run.path)
+    for path in run.checkpoints()[3:]:  # killed after step 21, in the middle of a call
+        shutil.rmtree(path)
+
+    train(config(dataset, tmp_path / "run", **options))
+
+    assert weights(run.path) == whole
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_longer_run_equals_one_that_was_as_long_from_the_start(
     optimizer: OptimizerName, dataset: Path, tmp_path: Path
@@ -67,6 +79,14 @@ def test_a_finished_run_is_left_as_it_is(dataset: Path, tmp_path: Path) -> None:
 
     assert same == result
     assert (lines(again.path), weights(again.path)) == before
+
+
+def test_metrics_of_an_earlier_step_are_not_given_for_the_last(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run, _ = train(config(dataset, tmp_path / "run", steps=20))
+    _, result = train(config(dataset, run.path, steps=21, evaluate=False))
+    assert result is None
 
 
 def test_a_run_killed_before_its_evaluation_catches_up_on_it(dataset: Path, tmp_path: Path) -> None:
@@ -153,6 +173,14 @@ def test_other_options_are_refused_by_name(
         train(config(dataset, trained, **option))
 
 
+def test_a_learning_rate_that_falls_to_the_end_fixes_the_length(
+    dataset: Path, tmp_path: Path
+) -> None:
+    run, _ = train(config(dataset, tmp_path / "run", lr_schedule="cosine", evaluate=False))
+    with pytest.raises(UserError, match="--steps 40 against 50"):
+        train(config(dataset, run.path, lr_schedule="cosine", steps=50))
+
+
 def test_data_of_another_hash_is_refused(trained: Path, other_dataset: Path) -> None:
     with pytest.raises(UserError, match=r"hash: .*seed=0 against .*seed=1"):
         train(config(other_dataset, trained))
@@ -209,7 +237,7 @@ def test_tensorboard_is_told_which_events_are_void(dataset: Path, tmp_path: Path
 
 
 def test_early_stopping_ends_the_run_and_keeps_the_best_checkpoint(
-    dataset: Path, tmp_path: Path
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # So high a rate that the click loss is best early and then worsens.
     options = {
@@ -221,11 +249,15 @@ def test_early_stopping_ends_the_run_and_keeps_the_best_checkpoint(
         "early_stop_patience": 2,
     }
     run, result = train(config(dataset, tmp_path / "run", **options))
+    said = capsys.readouterr().err
     evaluations = run.metrics.evaluations()
     losses = [found.tasks["ctr"].log_loss for found in evaluations]
     best = int(np.argmin(np.array(losses, np.float64)))
     assert len(evaluations) == best + 3 < 30
     assert result == evaluations[best]
+    assert f"Stopped early: best ctr.log_loss {losses[best]:.6f} at step {result.step}" in said
+    assert said.count(" on split test:  ctr AUC 0.") == len(evaluations)
+    assert "retracing" not in said
     kept = [path.name for path in run.checkpoints()]
     assert kept == [run.checkpoint(evaluations[i].step).name for i in (best, -1)]
     assert evaluate_run(run.path, None, "test", best=True) == result

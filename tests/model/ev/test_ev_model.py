@@ -1,5 +1,6 @@
 """Models some of whose features are embedding variables."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,17 +9,18 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_features import Bags
+from smt_model.assembly import Assembly, assemble
+from smt_model.batching import FusedBatch
 from smt_model.config import OPTIMIZERS, OptimizerName, TrainConfig
 from smt_model.ev.elimination import eliminate
 from smt_model.ev.initial import first_vectors, stream_of
 from smt_model.ev.options import EvOptions
 from smt_model.model import MultiTaskModel
-from smt_model.optimizer import Optimizer, make_optimizer
-from smt_model.step import TrainStep
 from smt_schemas import DatasetSchema
 
 SEED = 5
 ADMIT_ALL = EvOptions(ev=True)
+Step = Callable[[Sequence[FusedBatch]], NDArray[np.float32]]
 
 
 def with_keys(batch: dict[str, Any]) -> dict[str, Any]:
@@ -34,14 +36,17 @@ def with_keys(batch: dict[str, Any]) -> dict[str, Any]:
 
 def made(
     schema: DatasetSchema, optimizer: OptimizerName = "adagrad", **variables: EvOptions
-) -> tuple[MultiTaskModel, Optimizer, TrainStep]:
-    rule = make_optimizer(TrainConfig(optimizer=optimizer))
-    model = MultiTaskModel(schema, SEED, slots=rule.initial, variables=variables, capacity=1000)
-    rule.build(model.dense_variables)
-    return model, rule, TrainStep(model, rule)
+) -> Assembly:
+    columns = {
+        name: options.model_dump(exclude_defaults=True) for name, options in variables.items()
+    }
+    config = TrainConfig(
+        seed=SEED, optimizer=optimizer, columns=columns, ev_capacity=1000, save_steps=1
+    )
+    return assemble(config, schema, total_steps=100)
 
 
-def trained(model: MultiTaskModel, step: TrainStep, batches: list[Any]) -> NDArray[np.float32]:
+def trained(model: MultiTaskModel, step: Step, batches: list[Any]) -> NDArray[np.float32]:
     return np.concatenate([step([model.fuser(batch, n)]) for n, batch in enumerate(batches, 1)])
 
 
