@@ -21,7 +21,7 @@ def command(
     """Show what a log holds and what hashing did to it."""
     from smt_cli.progress import stages
     from smt_cli.stats_tables import print_columns, print_one_column
-    from smt_features.statistics_source import find_statistics
+    from smt_features.statistics.source import find_statistics
     from smt_schemas import DatasetSchema, taobao
 
     log = DatasetSchema.from_toml(schema) if schema else taobao()

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from smt_features.statistics import (
+from smt_features.statistics.model import (
     ColumnStatistics,
     HashStatistics,
     ListStatistics,

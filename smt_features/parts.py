@@ -29,7 +29,7 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shuffle import RowStore
 from smt_features.sources import Source, find_sources
-from smt_features.statistics_builder import StatisticsBuilder
+from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.units import divide
 from smt_schemas import UsageError, UserError
 

@@ -16,7 +16,7 @@ from smt_features.rejected import SCHEMA
 from smt_features.rowblock import RowBlock
 from smt_features.shuffle import KEY, row_keys
 from smt_features.sources import Source
-from smt_features.statistics_tally import Tally, tally
+from smt_features.statistics.tally import Tally, tally
 from smt_features.units import Unit
 from smt_features.validation import bad_rows, violations
 from smt_schemas import DatasetSchema

@@ -19,7 +19,7 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
 from smt_features.sources import find_sources
-from smt_features.statistics import NAME as STATISTICS
+from smt_features.statistics.model import NAME as STATISTICS
 from smt_features.units import divide
 from smt_features.verify import require_files, shards_of
 from smt_schemas import UserError

@@ -11,7 +11,7 @@ from smt_cli.main import app
 from smt_cli.stats_tables import percent, printable
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
-from smt_features.statistics import NAME, Statistics
+from smt_features.statistics.model import NAME, Statistics
 from smt_features.synth import synthesize
 from smt_schemas import UserError, taobao
 

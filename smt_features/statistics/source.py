@@ -9,8 +9,8 @@ from smt_features.manifest import NAME as MANIFEST
 from smt_features.manifest import Manifest
 from smt_features.pipeline import encode_units
 from smt_features.sources import find_sources
-from smt_features.statistics import NAME, Statistics
-from smt_features.statistics_builder import StatisticsBuilder
+from smt_features.statistics.model import NAME, Statistics
+from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.units import Unit
 from smt_schemas import DatasetSchema, UserError
 

@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 
 from smt_features.lists import split_lists
-from smt_features.statistics import NAME, ColumnStatistics, Statistics
-from smt_features.statistics_builder import StatisticsBuilder
-from smt_features.statistics_tally import tally
+from smt_features.statistics.model import NAME, ColumnStatistics, Statistics
+from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.tally import tally
 from smt_schemas import Column, DatasetSchema, UsageError, UserError, taobao
 
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "taobao"
+REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "taobao"
 LABEL = {"role": "label", "type": "int", "required": True, "allowed": [0, 1]}
 FEATURE = {"embedding_dim": 4}
 

@@ -8,7 +8,7 @@ import polars as pl
 from smt_features.hashing import bucket
 from smt_features.lists import Int64s, split_lists
 from smt_features.manifest import Hash
-from smt_features.statistics import (
+from smt_features.statistics.model import (
     ColumnStatistics,
     HashStatistics,
     LabelStatistics,
@@ -17,8 +17,8 @@ from smt_features.statistics import (
     Statistics,
     TopValue,
 )
-from smt_features.statistics_tally import Tally, tally
-from smt_features.value_counts import COUNT, VALUE, Counted, ValueCounts
+from smt_features.statistics.tally import Tally, tally
+from smt_features.statistics.value_counts import COUNT, VALUE, Counted, ValueCounts
 from smt_schemas import Column, DatasetSchema
 
 COUNTS = {

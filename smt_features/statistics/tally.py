@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from smt_features.lists import Int64s, Runs, SplitLists
-from smt_features.value_counts import Counted, as_ids, count_texts, count_weighted
+from smt_features.statistics.value_counts import Counted, as_ids, count_texts, count_weighted
 from smt_schemas import DatasetSchema
 
 
