@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from smt_schemas.column import Column
+from smt_schemas.drift import DriftThresholds
 from smt_schemas.errors import UserError
 
 
@@ -46,6 +47,9 @@ class DatasetSchema(BaseModel):
         Split name to file name without extension.
     columns
         The columns, in file order.
+    drift
+        When a column counts as drifted. Decides nothing about a dataset, so it is no part of
+        the digest.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -55,6 +59,7 @@ class DatasetSchema(BaseModel):
     csv: CsvFormat = CsvFormat()
     splits: dict[str, str] = Field(min_length=1)
     columns: list[Column] = Field(min_length=1, max_length=4096)
+    drift: DriftThresholds = DriftThresholds()
 
     @property
     def labels(self) -> list[Column]:
@@ -74,7 +79,8 @@ class DatasetSchema(BaseModel):
     @property
     def digest(self) -> str:
         """SHA-256 of the schema's canonical JSON, in hexadecimal."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        fields = self.model_dump(mode="json", exclude={"drift"})
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @model_validator(mode="after")
@@ -106,6 +112,10 @@ class DatasetSchema(BaseModel):
                     if stem in ("", "..") or Path(stem).name != stem
                 ],
                 "split must be a file name without a folder: {}",
+            ),
+            (
+                [name for name in self.drift.ignore if name not in names],
+                "drift.ignore names no column: {}",
             ),
             (_repeated(self.splits.values()), "two splits cannot read the same files: {}"),
         ]

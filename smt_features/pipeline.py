@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from smt_features.blocks import read_blocks
@@ -110,14 +112,29 @@ def _encode(
         found = _violations(block, bad, schema)
         cells, keys_of_rows = cells.filter(~bad), keys_of_rows.filter(~bad)
         lists = split_lists(cells, schema)
+    counted = None
+    if count:
+        counted = tally(cells, lists, schema, _places(block)[~bad.to_numpy()])
     return Encoded(
         source=block.source,
         rows=block.cells.height,
         rejected=block.cells.height - cells.height,
         violations=found,
-        tally=tally(cells, lists, schema) if count else None,
+        tally=counted,
         frame=encode(cells, lists, schema, seed=seed, keys=keys).with_columns(keys_of_rows),
         position=block.position,
+    )
+
+
+def _places(block: RowBlock) -> npt.NDArray[np.uint64]:
+    """Return a random number for each row, the same whatever the seed and the order of shards."""
+    return row_keys(
+        seed=0,
+        split=block.source.split,
+        source=block.source.ordinal,
+        block=block.ordinal,
+        rows=block.cells.height,
+        shuffle=True,
     )
 
 

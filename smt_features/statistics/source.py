@@ -1,4 +1,4 @@
-"""Finds the statistics of a dataset, or computes those of raw files."""
+"""Finds the statistics of a dataset, or computes those of raw files, and compares two."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +9,15 @@ from smt_features.manifest import NAME as MANIFEST
 from smt_features.manifest import Manifest
 from smt_features.pipeline import encode_units
 from smt_features.sources import find_sources
+from smt_features.statistics.builder import StatisticsBuilder, split_drift
+from smt_features.statistics.drift_model import Comparison
 from smt_features.statistics.model import NAME, Statistics
-from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.store import COUNTS_NAME, read_counts
 from smt_features.units import Unit
-from smt_schemas import DatasetSchema, UserError
+from smt_schemas import DatasetSchema, UserError, taobao
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, the bytes read and the bytes in all, while raw files are read."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,9 @@ class Found:
 
 def find_statistics(
     path: Path,
-    schema: DatasetSchema,
+    schema: DatasetSchema | None = None,
     *,
-    progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
+    progress: Progress = lambda _stage, _done, _total: None,
 ) -> Found:
     """Return the statistics of a dataset, or else of the raw files in a folder.
 
@@ -47,9 +52,10 @@ def find_statistics(
     path
         Folder of the shards, the data folder that holds it, or a folder of raw files.
     schema
-        Of the raw files.
+        Of raw files, the Taobao log's unless given; of a dataset only its drift thresholds
+        count, and only when given.
     progress
-        Called with the stage, the bytes read and the bytes in all, while raw files are read.
+        Called while raw files are read.
 
     Raises
     ------
@@ -57,33 +63,107 @@ def find_statistics(
         When there is neither a dataset nor a raw file, or the statistics are missing, damaged
         or of another dataset.
     """
-    for directory in (path, path / SHARDS):
-        if (directory / MANIFEST).is_file():
-            return _of_dataset(directory)
-    return _of_raw_files(path, schema, progress)
+    if directory := _dataset_in(path):
+        found = _of_dataset(directory)
+        if schema is None:
+            return found
+        drift = [part.judged(schema.drift) for part in found.statistics.drift]
+        judged = found.statistics.model_copy(update={"drift": drift})
+        return Found(judged, found.path, found.rejected_rows)
+    builder, rejected = _count_raw_files(path, schema or taobao(), progress)
+    return Found(builder.finish(), path, rejected)
+
+
+def compare(
+    reference: Path,
+    current: Path,
+    schema: DatasetSchema | None = None,
+    *,
+    progress: Progress = lambda _stage, _done, _total: None,
+) -> Comparison:
+    """Return how far the splits of one dataset have moved from those of another.
+
+    Datasets are compared by the counts that `prepare` left in them, raw files are read. Splits
+    of the same name are compared.
+
+    Parameters
+    ----------
+    reference, current
+        As ``path`` of `find_statistics`.
+    schema
+        As in `find_statistics`.
+
+    Raises
+    ------
+    UserError
+        When one of them has no statistics, or they have no split or other columns in common.
+    """
+    sides = [_builder(path, schema, progress) for path in (reference, current)]
+    thresholds = (schema or sides[0][1]).drift
+    before, now = (builder.counts() for builder, _ in sides)
+    common = [split for split in before if split in now]
+    if not common:
+        msg = (
+            f"{reference} and {current} have no split in common: "
+            f"{', '.join(before) or 'none'} and {', '.join(now) or 'none'}."
+        )
+        raise UserError(msg)
+    return Comparison(
+        reference=str(reference),
+        current=str(current),
+        drift=[
+            split_drift(
+                sides[0][1],
+                before[split],
+                now[split],
+                f"{reference} {split}",
+                f"{current} {split}",
+            ).judged(thresholds)
+            for split in common
+        ],
+    )
+
+
+def _builder(
+    path: Path, schema: DatasetSchema | None, progress: Progress
+) -> tuple[StatisticsBuilder, DatasetSchema]:
+    if directory := _dataset_in(path):
+        manifest = Manifest.read(directory)
+        builder = read_counts(directory, manifest.dataset_schema, manifest.hash.seed)
+        counted = {name: split.rows for name, split in builder.splits.items()}
+        _require_same_rows(directory / COUNTS_NAME, counted, manifest)
+        return builder, manifest.dataset_schema
+    log = schema or taobao()
+    return _count_raw_files(path, log, progress)[0], log
+
+
+def _dataset_in(path: Path) -> Path | None:
+    return next((d for d in (path, path / SHARDS) if (d / MANIFEST).is_file()), None)
 
 
 def _of_dataset(directory: Path) -> Found:
     manifest = Manifest.read(directory)
     statistics = Statistics.read(directory)
-    rows = {name: split.rows for name, split in manifest.splits.items()}
     counted = {name: split.rows for name, split in statistics.splits.items()}
-    if (statistics.schema_digest, statistics.hash, counted) != (
-        manifest.schema_digest,
-        manifest.hash,
-        rows,
-    ):
-        msg = (
-            f"{directory / NAME} belongs to another dataset than {MANIFEST} beside it. "
-            "Run `smt prepare --overwrite` to write both anew."
-        )
-        raise UserError(msg)
+    if (statistics.schema_digest, statistics.hash) != (manifest.schema_digest, manifest.hash):
+        counted = {}
+    _require_same_rows(directory / NAME, counted, manifest)
     return Found(statistics, directory / NAME, manifest.rejected_rows)
 
 
-def _of_raw_files(
-    path: Path, schema: DatasetSchema, progress: Callable[[str, int, int], None]
-) -> Found:
+def _require_same_rows(path: Path, counted: dict[str, int], manifest: Manifest) -> None:
+    if counted != {name: split.rows for name, split in manifest.splits.items()}:
+        msg = (
+            f"{path} belongs to another dataset than {MANIFEST} beside it. "
+            "Run `smt prepare --overwrite` to write both anew."
+        )
+        raise UserError(msg)
+
+
+def _count_raw_files(
+    path: Path, schema: DatasetSchema, progress: Progress
+) -> tuple[StatisticsBuilder, int]:
+    """Return the counts of the raw files in a folder, and the number of bad rows left out."""
     sources = find_sources(path, schema)
     total = sum(source.size for source in sources)
     units = (Unit(source) for source in sources)
@@ -92,9 +172,8 @@ def _of_raw_files(
     read: dict[str, int] = {}
     for block in encode_units(units, schema, seed=0, keys=False, shuffle=False, count=True):
         assert block.tally is not None
-        if block.tally.rows:
-            builder.add_tally(block.source.split, block.tally)
+        builder.add_tally(block.source.split, block.tally)
         rejected += block.rejected
         read[block.source.name] = block.position
         progress("read", sum(read.values()), total)
-    return Found(builder.finish(), path, rejected)
+    return builder, rejected

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from smt_features.lists import Int64s, Runs, SplitLists
 from smt_features.statistics.value_counts import Counted, as_ids, count_texts, count_weighted
 from smt_schemas import DatasetSchema
+
+ROWS = "rows"
+"""Column of `Tally.combinations` beside the labels."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +37,34 @@ class Tally:
 
     Attributes
     ----------
-    rows
-        Rows counted.
+    cells
+        The rows.
+    places
+        uint64 random numbers that belong to the rows wherever they are counted.
     values
         By column: the cells, or the entries in a list column.
     lists
         By list column.
+    positives
+        By label and feature that is no list: the cells of the rows whose label is 1.
+    combinations
+        The labels (String) and ``rows`` (int64), each combination once.
     """
 
-    rows: int
+    cells: pl.DataFrame
+    places: npt.NDArray[np.uint64]
     values: dict[str, Counted]
     lists: dict[str, ListTally]
+    positives: dict[str, dict[str, Counted]]
+    combinations: pl.DataFrame
 
 
-def tally(cells: pl.DataFrame, split: Mapping[str, SplitLists], schema: DatasetSchema) -> Tally:
+def tally(
+    cells: pl.DataFrame,
+    split: Mapping[str, SplitLists],
+    schema: DatasetSchema,
+    places: npt.NDArray[np.uint64],
+) -> Tally:
     """Count the values of valid rows.
 
     Parameters
@@ -55,6 +73,8 @@ def tally(cells: pl.DataFrame, split: Mapping[str, SplitLists], schema: DatasetS
         A String column per schema column, "" where empty.
     split
         Its list columns, split.
+    places
+        A random number for each row; see `Tally`.
     """
     values = {}
     lists = {}
@@ -63,7 +83,23 @@ def tally(cells: pl.DataFrame, split: Mapping[str, SplitLists], schema: DatasetS
             values[column.name], lists[column.name] = _tally_lists(split[column.name])
         else:
             values[column.name] = count_texts(cells[column.name])
-    return Tally(cells.height, values, lists)
+    labels = [label.name for label in schema.labels]
+    return Tally(
+        cells=cells,
+        places=places,
+        values=values,
+        lists=lists,
+        positives={label: _tally_positives(cells, label, schema) for label in labels},
+        combinations=cells.group_by(labels).agg(pl.len().cast(pl.Int64).alias(ROWS))
+        if labels
+        else pl.DataFrame(schema={ROWS: pl.Int64}),
+    )
+
+
+def _tally_positives(cells: pl.DataFrame, label: str, schema: DatasetSchema) -> dict[str, Counted]:
+    single = [column.name for column in schema.features if not column.is_list]
+    positive = cells.lazy().filter(pl.col(label) == "1").select(single).collect()
+    return {name: count_texts(positive[name]) for name in single}
 
 
 def _tally_lists(split: SplitLists) -> tuple[Counted, ListTally]:

@@ -1,4 +1,4 @@
-"""Exact counts of texts, quick where the texts are ids: small non-negative integers."""
+"""Counts of texts, quick where the texts are ids: small non-negative integers."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,14 @@ import numpy as np
 import polars as pl
 
 from smt_features.lists import Int64s
+from smt_features.statistics.sketch import COUNT, VALUE, Sketch
+from smt_schemas import Column
 
-VALUE, COUNT = "value", "count"
 MAX_ID = 1 << 22
 """Ids below are counted in an array, of 32 MB at most; everything else by its text."""
+
+MAX_TEXTS = 1 << 20
+"""Distinct texts of a column, ids left out, that are counted exactly."""
 
 MERGE_ROWS = 1 << 16
 # The least integer with so many digits; nothing below MAX_ID has more than seven.
@@ -67,19 +71,35 @@ def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
     return Counted(ids[is_id], weights[is_id], grouped)
 
 
+def is_null_text(column: Column) -> pl.Expr:
+    """Return whether ``value`` means that a cell is missing: empty, or a null token."""
+    return pl.col(VALUE).is_in(["", *column.null_tokens])
+
+
 class ValueCounts:
-    """Exact counts of the texts of a column.
+    """Counts of the texts of a column: exact up to `MAX_TEXTS` texts that are no ids.
+
+    Beyond, texts go into a sketch and are forgotten. Whether they do depends on the texts alone,
+    not on the order or grouping in which they come.
 
     Memory: at most 16 bytes for each integer up to the largest id below 2^22; about 40 bytes for
     each other distinct text, and the text itself on top where it has more than 12 bytes, up to
-    three times that while counts are merged.
+    three times that while counts are merged. A sketch takes 24 bytes a bucket, 25 MB at most.
+
+    Parameters
+    ----------
+    column, hash_seed
+        For the sketch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, column: Column, hash_seed: int = 0) -> None:
+        self._column = column
+        self._seed = hash_seed
         self._ids = np.zeros(0, np.int64)
         self._texts = pl.DataFrame(schema={VALUE: pl.String, COUNT: pl.Int64})
         self._pending: list[pl.DataFrame] = []
         self._pending_rows = 0
+        self._sketch: Sketch | None = None
 
     def add(self, counted: Counted) -> None:
         """Add counts; those of texts are merged when as many wait as are merged already."""
@@ -90,18 +110,35 @@ class ValueCounts:
             if self._pending_rows >= max(self._texts.height, MERGE_ROWS):
                 self._merge()
 
+    def add_sketch(self, kind: str, state: pl.DataFrame) -> None:
+        """Add a frame of a sketch's state; what is counted here goes into the sketch, too."""
+        self._sketching().add_frame(kind, state)
+
     def frame(self) -> pl.DataFrame:
-        """Return ``value`` and ``count``, each value once, in no particular order."""
+        """Return ``value`` and ``count``, each value once: ids in order, then texts in theirs.
+
+        Where there is a sketch, null texts are all that is left of the texts.
+        """
         self._merge()
+        self._texts = self._texts.sort(VALUE)
+        return pl.concat([self._ids_frame(), self._texts])
+
+    def sketch(self) -> Sketch | None:
+        """Return the sketch of the texts that `frame` lacks, or None where it lacks none."""
+        self._merge()
+        return self._sketch
+
+    def _ids_frame(self) -> pl.DataFrame:
         ids = np.flatnonzero(self._ids)
-        numbers = pl.DataFrame({VALUE: pl.Series(ids).cast(pl.String), COUNT: self._ids[ids]})
-        return pl.concat([numbers, self._texts])
+        return pl.DataFrame({VALUE: pl.Series(ids).cast(pl.String), COUNT: self._ids[ids]})
 
     def _add_ids(self, ids: Int64s, weights: Int64s) -> None:
         if len(ids):
             largest = int(ids.max())
             if largest >= len(self._ids):
-                self._ids = np.concatenate([self._ids, np.zeros(largest + 1, np.int64)])
+                grown = np.zeros(largest + 1, np.int64)
+                grown[: len(self._ids)] = self._ids
+                self._ids = grown
             np.add.at(self._ids, ids, weights)
 
     def _merge(self) -> None:
@@ -115,6 +152,17 @@ class ValueCounts:
         is_id = ids >= 0
         self._add_ids(ids[is_id], merged[COUNT].to_numpy()[is_id])
         self._texts = merged.filter(pl.Series(~is_id))
+        if self._sketch or self._texts.height > MAX_TEXTS:
+            self._sketching()
+
+    def _sketching(self) -> Sketch:
+        """Move the merged texts into the sketch, but for nulls, and return it."""
+        if self._sketch is None:
+            self._sketch = Sketch(self._column, self._seed)
+        is_null = is_null_text(self._column)
+        self._sketch.add(self._texts.filter(~is_null))
+        self._texts = self._texts.filter(is_null)
+        return self._sketch
 
 
 def _grouped(texts: pl.Series) -> pl.DataFrame:

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from smt_features.lists import split_lists
-from smt_features.statistics.model import NAME, ColumnStatistics, Statistics
 from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.model import NAME, ColumnStatistics, Statistics
 from smt_features.statistics.tally import tally
 from smt_schemas import Column, DatasetSchema, UsageError, UserError, taobao
 

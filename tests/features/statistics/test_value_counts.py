@@ -7,7 +7,13 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smt_features.statistics.value_counts import MAX_ID, ValueCounts, as_ids, count_texts, count_weighted
+from smt_features.statistics.value_counts import (
+    MAX_ID,
+    ValueCounts,
+    as_ids,
+    count_texts,
+    count_weighted,
+)
 
 ODD = ["", "0", "00", "7", "07", "+7", "-7", "-0", " 7", "7 ", "1.0", "1e3", "NULL", "ü", "٣"]
 EDGES = [str(MAX_ID - 1), str(MAX_ID), "999999", "1000000", "9999999", "2147483648", "9" * 30]

@@ -1,0 +1,199 @@
+"""The counts of one split, and their form on the way between processes and files."""
+
+import numpy as np
+import polars as pl
+
+from smt_features.lists import Int64s
+from smt_features.statistics.column_counts import ColumnCounts
+from smt_features.statistics.sample import PLACE, RowSample
+from smt_features.statistics.sketch import COUNT, VALUE
+from smt_features.statistics.tally import ROWS, Tally
+from smt_features.statistics.value_counts import Counted, ValueCounts, is_null_text
+from smt_schemas import Column, DatasetSchema
+
+COUNTS = {
+    "split": pl.String,
+    "column": pl.String,
+    "kind": pl.String,
+    VALUE: pl.String,
+    COUNT: pl.Int64,
+}
+"""Columns of counts outside a builder."""
+
+_NO_IDS = np.empty(0, np.int64)
+
+
+class SplitCounts:
+    """Adds up the counts of one split."""
+
+    def __init__(self, schema: DatasetSchema, hash_seed: int) -> None:
+        self._schema = schema
+        self._rows = 0
+        self._values = {c.name: ValueCounts(c, hash_seed) for c in schema.columns}
+        self._positives = {
+            (label.name, c.name): ValueCounts(c, hash_seed)
+            for label in schema.labels
+            for c in schema.features
+            if not c.is_list
+        }
+        self._lengths = {c.name: np.zeros(1, np.int64) for c in schema.columns if c.is_list}
+        self._distinct = dict.fromkeys(self._lengths, 0)
+        self._combinations: dict[str, int] = {}
+        self._sample = RowSample()
+
+    @property
+    def rows(self) -> int:
+        """Rows counted."""
+        return self._rows
+
+    @property
+    def combinations(self) -> dict[str, int]:
+        """Rows by the digits of their labels, in order of the digits."""
+        return dict(sorted(self._combinations.items()))
+
+    def add(self, counted: Tally) -> None:
+        """Add the counts of some rows."""
+        self._rows += counted.cells.height
+        for name, values in counted.values.items():
+            self._values[name].add(values)
+        for label, columns in counted.positives.items():
+            for name, values in columns.items():
+                self._positives[label, name].add(values)
+        for name, lists in counted.lists.items():
+            self._lengths[name] = _added(self._lengths[name], lists.lengths)
+            self._distinct[name] += lists.distinct
+        labels = [label.name for label in self._schema.labels]
+        for row in counted.combinations.select(*labels, ROWS).iter_rows():
+            self._add_combination("".join(row[:-1]), row[-1])
+        self._sample.add(counted.cells, counted.places)
+
+    def column(self, column: Column) -> ColumnCounts:
+        """Return the counts of a column."""
+        name = column.name
+        values = self._values[name]
+        counts, sketch = values.frame(), values.sketch()
+        nulls = int(counts.filter(is_null_text(column))[COUNT].sum())
+        present = counts.filter(~is_null_text(column))
+        distinct = present.height
+        positives = {
+            label: found.frame() for (label, of), found in self._positives.items() if of == name
+        }
+        sample = pl.DataFrame()
+        if sketch is not None:
+            distinct = sketch.with_counts(present).distinct
+            sketch = sketch.with_counts(counts)
+            sample = self._sample.frame()
+            counts = _count_sample(sample, column)
+            positives = {
+                label: _count_sample(sample.filter(pl.col(label) == "1"), column)
+                for label in positives
+            }
+        return ColumnCounts(
+            column=column,
+            rows=self._rows,
+            nulls=int(self._lengths[name][0]) if column.is_list else nulls,
+            counts=counts,
+            sketch=sketch,
+            distinct=distinct,
+            sampled_rows=sample.height,
+            by_length=self._lengths.get(name, _NO_IDS),
+            distinct_entries=self._distinct.get(name, 0),
+            positives=positives,
+        )
+
+    def to_frame(self, split: str, *, whole_sample: bool) -> pl.DataFrame:
+        """Return all counts with the columns of ``COUNTS``.
+
+        ``whole_sample`` keeps the sample of columns that have no sketch yet but may get one when
+        the counts are added to others.
+        """
+        combinations = pl.DataFrame(
+            {VALUE: list(self.combinations), COUNT: list(self.combinations.values())},
+            schema={VALUE: pl.String, COUNT: pl.Int64},
+        )
+        frames = [
+            _counts(split, "", "rows", pl.DataFrame({VALUE: [""], COUNT: [self._rows]})),
+            _counts(split, "", "combination", combinations),
+        ]
+        sketched = set()
+        for name, values in self._values.items():
+            frames.append(_counts(split, name, "value", values.frame()))
+            if sketch := values.sketch():
+                sketched.add(name)
+                for kind, state in sketch.to_frames().items():
+                    frames.append(_counts(split, name, kind, state))
+        if sketched or whole_sample:
+            sampled = sketched | {label.name for label in self._schema.labels}
+            sample = self._sample.frame()
+            for name in [*self._values] if whole_sample else sorted(sampled):
+                cells = sample.select(pl.col(name).alias(VALUE), pl.col(PLACE).alias(COUNT))
+                frames.append(_counts(split, name, "sample", cells))
+        for (label, name), values in self._positives.items():
+            frames.append(_counts(split, name, f"positive {label}", values.frame()))
+        for name, by_length in self._lengths.items():
+            lengths = pl.Series(np.arange(len(by_length))).cast(pl.String)
+            frames.append(
+                _counts(split, name, "length", pl.DataFrame({VALUE: lengths, COUNT: by_length}))
+            )
+            distinct = pl.DataFrame({VALUE: [""], COUNT: [self._distinct[name]]})
+            frames.append(_counts(split, name, "distinct", distinct))
+        return pl.concat(frames)
+
+    def add_frame(self, counts: pl.DataFrame) -> None:
+        """Add what `to_frame` returned."""
+        sample: dict[str, pl.DataFrame] = {}
+        for (column, kind), part in counts.group_by("column", "kind", maintain_order=True):
+            name, numbers = str(column), part[COUNT].to_numpy()
+            texts = part.select(VALUE, COUNT)
+            if kind == "rows":
+                self._rows += int(numbers.sum())
+            elif kind == "combination":
+                for digits, rows in texts.iter_rows():
+                    self._add_combination(digits, rows)
+            elif kind == "value":
+                self._values[name].add(Counted(_NO_IDS, _NO_IDS, texts))
+            elif kind == "sample":
+                sample[name] = texts
+            elif kind == "length":
+                by_length = np.zeros(part.height, np.int64)
+                by_length[part[VALUE].cast(pl.Int64).to_numpy()] = numbers
+                self._lengths[name] = _added(self._lengths[name], by_length)
+            elif kind == "distinct":
+                self._distinct[name] += int(numbers.sum())
+            elif str(kind).startswith("positive "):
+                label = str(kind).removeprefix("positive ")
+                self._positives[label, name].add(Counted(_NO_IDS, _NO_IDS, texts))
+            else:
+                self._values[name].add_sketch(str(kind), texts)
+        if sample:
+            columns = {name: texts[VALUE] for name, texts in sample.items()}
+            places = next(iter(sample.values()))[COUNT]
+            self._sample.add_frame(pl.DataFrame({**columns, PLACE: places}))
+
+    def _add_combination(self, digits: str, rows: int) -> None:
+        self._combinations[digits] = self._combinations.get(digits, 0) + rows
+
+
+def _counts(split: str, column: str, kind: str, counts: pl.DataFrame) -> pl.DataFrame:
+    place = {"split": split, "column": column, "kind": kind}
+    return counts.select(
+        *(pl.lit(text).alias(name) for name, text in place.items()),
+        pl.col(VALUE),
+        pl.col(COUNT).cast(pl.Int64),
+    )
+
+
+def _added(first: Int64s, second: Int64s) -> Int64s:
+    if len(first) < len(second):
+        first, second = second, first
+    total = first.copy()
+    total[: len(second)] += second
+    return total
+
+
+def _count_sample(sample: pl.DataFrame, column: Column) -> pl.DataFrame:
+    texts = sample[column.name]
+    if column.separator is not None:
+        texts = texts.filter(texts != "").str.split(column.separator).explode()
+    counted = texts.alias(VALUE).value_counts(name=COUNT).sort(VALUE)
+    return counted.with_columns(pl.col(COUNT).cast(pl.Int64))
