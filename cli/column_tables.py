@@ -4,7 +4,8 @@ from rich.table import Table
 from rich.text import Text
 
 from smt_cli.stats_tables import advice, distinct
-from smt_cli.tables import console, percent, printable, table
+from smt_cli.tables import console, table
+from smt_features.statistics.text import percent, printable
 from smt_features.statistics.column_model import (
     ColumnStatistics,
     HashStatistics,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from smt_cli.tables import console, percent, printable, table
+from smt_cli.tables import console, table
+from smt_features.statistics.text import percent, printable
 
 if TYPE_CHECKING:
     from smt_features.statistics.drift_model import ColumnDrift, Distance, Drift

@@ -3,7 +3,8 @@
 from rich.table import Table
 from rich.text import Text
 
-from smt_cli.tables import compact, console, percent, printable, table
+from smt_cli.tables import console, table
+from smt_features.statistics.text import compact, percent, printable
 from smt_features.statistics.column_model import ColumnStatistics, HashStatistics, Recommendation
 from smt_features.statistics.model import SplitStatistics, Statistics
 
