@@ -5,7 +5,6 @@ from rich.text import Text
 
 from smt_cli.stats_tables import advice, distinct
 from smt_cli.tables import console, table
-from smt_features.statistics.text import percent, printable
 from smt_features.statistics.column_model import (
     ColumnStatistics,
     HashStatistics,
@@ -14,6 +13,7 @@ from smt_features.statistics.column_model import (
     Recommendation,
 )
 from smt_features.statistics.model import Statistics
+from smt_features.statistics.text import percent, printable
 
 
 def print_one_column(statistics: Statistics) -> None:

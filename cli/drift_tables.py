@@ -46,7 +46,7 @@ def print_drift(drift: "list[Drift]", *, details: bool) -> None:
 def _overview(drift: "Drift") -> Table:
     result = table("column", *NAMES.values(), "verdict")
     for column in drift.columns:
-        found = {distance.measure: distance for distance in column.distances}
+        found: dict[str, Distance] = {d.measure: d for d in column.distances}
         result.add_row(
             Text(column.name),
             *(_value(found.get(measure)) for measure in NAMES),

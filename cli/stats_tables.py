@@ -4,9 +4,9 @@ from rich.table import Table
 from rich.text import Text
 
 from smt_cli.tables import console, table
-from smt_features.statistics.text import compact, percent, printable
 from smt_features.statistics.column_model import ColumnStatistics, HashStatistics, Recommendation
 from smt_features.statistics.model import SplitStatistics, Statistics
+from smt_features.statistics.text import compact, percent, printable
 
 NOTABLE = 0.01
 """Colliding rows above this share are marked; in red when they are twice the expected ones."""

@@ -1,21 +1,18 @@
 """Builds the statistics of a dataset from its rows, in one pass."""
 
-from typing import Literal, cast
+from collections.abc import Iterator
 
 import polars as pl
 
 from smt_features.manifest import Hash
-from smt_features.statistics.column_counts import ColumnCounts
-from smt_features.statistics.drift import column_drift
-from smt_features.statistics.drift_model import Drift
+from smt_features.statistics.column_model import ColumnStatistics
+from smt_features.statistics.drift import column_drift, distinct_users
+from smt_features.statistics.drift_model import ColumnDrift, Drift
 from smt_features.statistics.figures import column_statistics
 from smt_features.statistics.model import LabelCombination, SplitStatistics, Statistics
 from smt_features.statistics.split_counts import COUNTS, SplitCounts
 from smt_features.statistics.tally import Tally
-from smt_schemas import DatasetSchema, UserError
-
-Counts = dict[str, dict[str, ColumnCounts]]
-"""By split and column."""
+from smt_schemas import DatasetSchema
 
 
 class StatisticsBuilder:
@@ -43,97 +40,77 @@ class StatisticsBuilder:
         """Add rows that were counted, as on another thread."""
         self._split(split).add(counted)
 
-    def to_frame(self, *, final: bool = False) -> pl.DataFrame:
-        """Return all counts, for `add_frame` of another builder.
+    def to_frames(self, *, final: bool = False) -> Iterator[pl.DataFrame]:
+        """Yield all counts, for `add_frame` of another builder.
 
         Parameters
         ----------
         final
             No other rows will be added to these: what only they would need is left out.
 
-        Returns
-        -------
+        Yields
+        ------
         polars.DataFrame
             ``split``, ``column``, ``kind`` (what is counted), ``value`` (String) and ``count``
             (Int64), in an order that the rows' does not decide.
         """
-        frames = [
-            counts.to_frame(split, whole_sample=not final) for split, counts in self.splits.items()
-        ]
-        return pl.concat(frames) if frames else pl.DataFrame(schema=COUNTS)
+        for split, counts in self.splits.items():
+            yield from counts.to_frames(split, whole_sample=not final)
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return all counts at once, for other rows to be added to."""
+        return pl.concat([pl.DataFrame(schema=COUNTS), *self.to_frames()])
 
     def add_frame(self, counts: pl.DataFrame) -> None:
-        """Add what another builder's `to_frame` returned."""
+        """Add what another builder's `to_frames` yielded."""
         for (split,), part in counts.group_by("split", maintain_order=True):
             self._split(str(split)).add_frame(part)
 
     def finish(self) -> Statistics:
         """Return the statistics; splits stand in the schema's order."""
-        counts = self.counts()
-        first, *others = counts or [""]
+        splits = self.splits
+        first, *others = splits or [""]
+        columns: dict[str, list[ColumnStatistics]] = {split: [] for split in splits}
+        drift: dict[str, list[ColumnDrift]] = {other: [] for other in others}
+        users = {other: distinct_users(splits[first], splits[other]) for other in others}
+        # All that is known of a column takes much memory, so one at a time.
+        for column in self._schema.columns:
+            found = {split: counts.column(column) for split, counts in splits.items()}
+            for split, counts in found.items():
+                columns[split].append(column_statistics(counts, self._seed))
+            for other in others:
+                drift[other].append(
+                    column_drift(found[first], found[other], users[other], self._schema.drift)
+                )
         return Statistics(
             schema_digest=self._schema.digest,
             hash=Hash(seed=self._seed),
-            splits={split: self._statistics(split, columns) for split, columns in counts.items()},
+            splits={
+                split: SplitStatistics(
+                    rows=counts.rows,
+                    label_combinations=self._combinations(counts),
+                    columns=columns[split],
+                )
+                for split, counts in splits.items()
+            },
             drift=[
-                split_drift(self._schema, counts[first], counts[other], first, other)
-                for other in others
+                Drift(reference=first, current=other, columns=moved)
+                for other, moved in drift.items()
             ],
         )
-
-    def counts(self) -> Counts:
-        """Return the counts of every column."""
-        return {
-            split: {column.name: counts.column(column) for column in self._schema.columns}
-            for split, counts in self.splits.items()
-        }
 
     def _split(self, name: str) -> SplitCounts:
         return self._splits.setdefault(name, SplitCounts(self._schema, self._seed))
 
-    def _statistics(self, split: str, columns: dict[str, ColumnCounts]) -> SplitStatistics:
+    def _combinations(self, counts: SplitCounts) -> list[LabelCombination]:
         labels = [label.name for label in self._schema.labels]
-        return SplitStatistics(
-            rows=self._splits[split].rows,
-            label_combinations=[
-                LabelCombination(
-                    labels={
-                        label: cast("Literal[0, 1]", int(digit))
-                        for label, digit in zip(labels, digits, strict=True)
-                    },
-                    rows=rows,
-                )
-                for digits, rows in self._splits[split].combinations.items()
-            ],
-            columns=[column_statistics(counts, self._seed) for counts in columns.values()],
-        )
-
-
-def split_drift(
-    schema: DatasetSchema,
-    reference: dict[str, ColumnCounts],
-    current: dict[str, ColumnCounts],
-    reference_name: str,
-    current_name: str,
-) -> Drift:
-    """Return how far the columns of ``current`` have moved from those of ``reference``.
-
-    Raises
-    ------
-    UserError
-        When they have other columns.
-    """
-    if set(reference) != set(current):
-        names = ", ".join(sorted(set(reference) ^ set(current)))
-        msg = f"{reference_name} and {current_name} have different columns: {names}."
-        raise UserError(msg)
-    users = None
-    if schema.user_column is not None:
-        users = (reference[schema.user_column].distinct, current[schema.user_column].distinct)
-    return Drift(
-        reference=reference_name,
-        current=current_name,
-        columns=[
-            column_drift(reference[name], current[name], users, schema.drift) for name in reference
-        ],
-    )
+        return [
+            LabelCombination(
+                labels={
+                    label: 1 if digit == "1" else 0
+                    for label, digit in zip(labels, digits, strict=True)
+                },
+                rows=rows,
+            )
+            for digits, rows in counts.combinations.items()
+        ]

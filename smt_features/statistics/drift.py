@@ -20,6 +20,7 @@ from smt_features.statistics.drift_model import (
     distance_of,
 )
 from smt_features.statistics.sketch import COUNT, VALUE
+from smt_features.statistics.split_counts import SplitCounts
 from smt_schemas import DriftThresholds
 
 TOP = 20
@@ -28,6 +29,27 @@ TOP = 20
 DEVIATIONS = 4.0
 
 Floats = npt.NDArray[np.float64]
+
+
+def compare_splits(
+    reference: SplitCounts, current: SplitCounts, thresholds: DriftThresholds
+) -> list[ColumnDrift]:
+    """Compare the columns that two splits have in common, in the order of the reference."""
+    users = distinct_users(reference, current)
+    names = {column.name: column for column in current.schema.columns}
+    return [
+        column_drift(
+            reference.column(column), current.column(names[column.name]), users, thresholds
+        )
+        for column in reference.schema.columns
+        if column.name in names
+    ]
+
+
+def distinct_users(reference: SplitCounts, current: SplitCounts) -> tuple[int, int] | None:
+    """Return the number of users of both splits, None where a schema names no user column."""
+    before, now = reference.users(), current.users()
+    return None if before is None or now is None else (before, now)
 
 
 def column_drift(
@@ -83,9 +105,10 @@ def _join(reference: ColumnCounts, current: ColumnCounts) -> pl.DataFrame:
 
 def _categories(joined: pl.DataFrame) -> pl.DataFrame:
     """Return the values with the greatest sum of shares, and the rest under a null value."""
-    shares = [pl.col(side) / pl.col(side).sum().clip(1) for side in ("reference", "current")]
-    ranked = joined.with_columns(mass=pl.sum_horizontal(shares))
-    least = ranked["mass"].top_k(TOP).min() if ranked.height > TOP else 0.0
+    # The sum of the shares times both totals: whole numbers order equal sums by their values.
+    before, now = (pl.col(side).cast(pl.Int128) for side in ("reference", "current"))
+    ranked = joined.with_columns(mass=before * now.sum().clip(1) + now * before.sum().clip(1))
+    least = ranked["mass"].top_k(TOP).min() if ranked.height > TOP else 0
     frequent = ranked.filter(pl.col("mass") >= least)
     top = frequent.sort("mass", VALUE, descending=[True, False]).head(TOP).drop("mass")
     rest = joined.select(

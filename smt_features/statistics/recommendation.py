@@ -92,12 +92,8 @@ def _enough_buckets(
 
 def _colliding(hashes: npt.NDArray[np.uint32], rows: Int64s, buckets: int) -> float:
     """Return the share of rows whose value shares a bucket."""
-    ids = hashes % np.uint32(buckets)
-    order = np.argsort(ids)
-    ordered = ids[order]
-    equal = ordered[1:] == ordered[:-1]
-    shares = np.concatenate([[False], equal]) | np.concatenate([equal, [False]])
-    return float(rows[order][shares].sum() / max(rows.sum(), 1))
+    shares = pl.Series(hashes % np.uint32(buckets)).is_duplicated().to_numpy()
+    return float(rows[shares].sum() / max(rows.sum(), 1))
 
 
 def _unseen(counts: ColumnCounts) -> float:

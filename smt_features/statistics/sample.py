@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from smt_features.parquet import OLDEST
 
-SAMPLE_ROWS = 1 << 15
-"""Rows of a sample; a share p of it has a standard error of sqrt(p(1 - p) / 32,768)."""
+SAMPLE_ROWS = 1 << 14
+"""Rows of a sample; a share p of it has a standard error of sqrt(p(1 - p) / 16,384)."""
 
 PLACE = "__place"
 """Column that holds a row's random number, int64."""

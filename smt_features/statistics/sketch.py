@@ -64,19 +64,17 @@ class Sketch:
             seen = ids < len(self.rows)
             self._add_buckets(ids[seen], counts[COUNT].to_numpy()[seen], fingerprints[seen])
 
-    def to_frames(self) -> dict[str, pl.DataFrame]:
-        """Return the state: ``value`` (the register or the bucket) and ``count``, by its name."""
+    def state(self) -> dict[str, tuple[Int64s, Int64s]]:
+        """Return the state by the names of ``STATE``: registers or buckets, and their numbers."""
         used = np.flatnonzero(self.rows)
+        arrays = (self.rows, self.least, self.greatest)
         return {
-            "register": _frame(np.arange(REGISTERS), self.registers),
-            "bucket": _frame(used, self.rows[used]),
-            "least": _frame(used, self.least[used]),
-            "greatest": _frame(used, self.greatest[used]),
+            "register": (np.arange(REGISTERS), self.registers),
+            **{kind: (used, array[used]) for kind, array in zip(STATE[1:], arrays, strict=True)},
         }
 
-    def add_frame(self, kind: str, state: pl.DataFrame) -> None:
-        """Add one of the frames of another sketch of the same column."""
-        places, numbers = state[VALUE].cast(pl.Int64).to_numpy(), state[COUNT].to_numpy()
+    def add_state(self, kind: str, places: Int64s, numbers: Int64s) -> None:
+        """Add a part of the state of another sketch of the same column."""
         if kind == "register":
             np.maximum.at(self.registers, places, numbers)
         elif kind == "bucket":
@@ -89,8 +87,8 @@ class Sketch:
     def with_counts(self, counts: pl.DataFrame) -> "Sketch":
         """Return a sketch of these values, too."""
         whole = Sketch(self._column, self._seed)
-        for kind, state in self.to_frames().items():
-            whole.add_frame(kind, state)
+        for kind, (places, numbers) in self.state().items():
+            whole.add_state(kind, places, numbers)
         whole.add(counts)
         return whole
 
@@ -119,7 +117,3 @@ class Sketch:
         np.add.at(self.rows, ids, rows)
         np.minimum.at(self.least, ids, fingerprints)
         np.maximum.at(self.greatest, ids, fingerprints)
-
-
-def _frame(places: Int64s, numbers: Int64s) -> pl.DataFrame:
-    return pl.DataFrame({VALUE: pl.Series(places).cast(pl.String), COUNT: numbers})

@@ -9,8 +9,9 @@ from smt_features.manifest import NAME as MANIFEST
 from smt_features.manifest import Manifest
 from smt_features.pipeline import encode_units
 from smt_features.sources import find_sources
-from smt_features.statistics.builder import StatisticsBuilder, split_drift
-from smt_features.statistics.drift_model import Comparison
+from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.drift import compare_splits
+from smt_features.statistics.drift_model import Comparison, Drift
 from smt_features.statistics.model import NAME, Statistics
 from smt_features.statistics.store import COUNTS_NAME, read_counts
 from smt_features.units import Unit
@@ -100,7 +101,7 @@ def compare(
     """
     sides = [_builder(path, schema, progress) for path in (reference, current)]
     thresholds = (schema or sides[0][1]).drift
-    before, now = (builder.counts() for builder, _ in sides)
+    before, now = (builder.splits for builder, _ in sides)
     common = [split for split in before if split in now]
     if not common:
         msg = (
@@ -108,17 +109,18 @@ def compare(
             f"{', '.join(before) or 'none'} and {', '.join(now) or 'none'}."
         )
         raise UserError(msg)
+    if strange := _names(sides[0][1]) ^ _names(sides[1][1]):
+        msg = f"{reference} and {current} have different columns: {', '.join(sorted(strange))}."
+        raise UserError(msg)
     return Comparison(
         reference=str(reference),
         current=str(current),
         drift=[
-            split_drift(
-                sides[0][1],
-                before[split],
-                now[split],
-                f"{reference} {split}",
-                f"{current} {split}",
-            ).judged(thresholds)
+            Drift(
+                reference=f"{reference} {split}",
+                current=f"{current} {split}",
+                columns=compare_splits(before[split], now[split], thresholds),
+            )
             for split in common
         ],
     )
@@ -135,6 +137,10 @@ def _builder(
         return builder, manifest.dataset_schema
     log = schema or taobao()
     return _count_raw_files(path, log, progress)[0], log
+
+
+def _names(schema: DatasetSchema) -> set[str]:
+    return {column.name for column in schema.columns}
 
 
 def _dataset_in(path: Path) -> Path | None:

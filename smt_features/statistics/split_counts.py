@@ -1,5 +1,7 @@
 """The counts of one split, and their form on the way between processes and files."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 
@@ -7,8 +9,8 @@ from smt_features.lists import Int64s
 from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.sample import PLACE, RowSample
 from smt_features.statistics.sketch import COUNT, VALUE
-from smt_features.statistics.tally import ROWS, Tally
-from smt_features.statistics.value_counts import Counted, ValueCounts, is_null_text
+from smt_features.statistics.tally import Tally
+from smt_features.statistics.value_counts import NO_IDS, Counted, ValueCounts, is_null_text
 from smt_schemas import Column, DatasetSchema
 
 COUNTS = {
@@ -20,14 +22,12 @@ COUNTS = {
 }
 """Columns of counts outside a builder."""
 
-_NO_IDS = np.empty(0, np.int64)
-
 
 class SplitCounts:
     """Adds up the counts of one split."""
 
     def __init__(self, schema: DatasetSchema, hash_seed: int) -> None:
-        self._schema = schema
+        self.schema = schema
         self._rows = 0
         self._values = {c.name: ValueCounts(c, hash_seed) for c in schema.columns}
         self._positives = {
@@ -62,10 +62,14 @@ class SplitCounts:
         for name, lists in counted.lists.items():
             self._lengths[name] = _added(self._lengths[name], lists.lengths)
             self._distinct[name] += lists.distinct
-        labels = [label.name for label in self._schema.labels]
-        for row in counted.combinations.select(*labels, ROWS).iter_rows():
-            self._add_combination("".join(row[:-1]), row[-1])
+        for digits, rows in counted.combinations.items():
+            self._add_combination(digits, rows)
         self._sample.add(counted.cells, counted.places)
+
+    def users(self) -> int | None:
+        """Return the number of distinct users, or None where the schema names no user column."""
+        named = [c for c in self.schema.columns if c.name == self.schema.user_column]
+        return self.column(named[0]).distinct if named else None
 
     def column(self, column: Column) -> ColumnCounts:
         """Return the counts of a column."""
@@ -96,51 +100,40 @@ class SplitCounts:
             sketch=sketch,
             distinct=distinct,
             sampled_rows=sample.height,
-            by_length=self._lengths.get(name, _NO_IDS),
+            by_length=self._lengths.get(name, NO_IDS),
             distinct_entries=self._distinct.get(name, 0),
             positives=positives,
         )
 
-    def to_frame(self, split: str, *, whole_sample: bool) -> pl.DataFrame:
-        """Return all counts with the columns of ``COUNTS``.
+    def to_frames(self, split: str, *, whole_sample: bool) -> Iterator[pl.DataFrame]:
+        """Yield all counts with the columns of ``COUNTS``.
 
         ``whole_sample`` keeps the sample of columns that have no sketch yet but may get one when
         the counts are added to others.
         """
-        combinations = pl.DataFrame(
-            {VALUE: list(self.combinations), COUNT: list(self.combinations.values())},
-            schema={VALUE: pl.String, COUNT: pl.Int64},
-        )
-        frames = [
-            _counts(split, "", "rows", pl.DataFrame({VALUE: [""], COUNT: [self._rows]})),
-            _counts(split, "", "combination", combinations),
-        ]
-        sketched = set()
+        yield _counts(split, "", "rows", [""], [self._rows])
+        yield _counts(split, "", "combination", [*self.combinations], [*self.combinations.values()])
+        sketched = [name for name, values in self._values.items() if values.sketch()]
         for name, values in self._values.items():
-            frames.append(_counts(split, name, "value", values.frame()))
+            counts = values.frame()
+            yield _counts(split, name, "value", counts[VALUE], counts[COUNT])
             if sketch := values.sketch():
-                sketched.add(name)
-                for kind, state in sketch.to_frames().items():
-                    frames.append(_counts(split, name, kind, state))
+                for kind, (places, numbers) in sketch.state().items():
+                    yield _counts(split, name, kind, _texts(places), numbers)
         if sketched or whole_sample:
-            sampled = sketched | {label.name for label in self._schema.labels}
+            labels = [label.name for label in self.schema.labels]
             sample = self._sample.frame()
-            for name in [*self._values] if whole_sample else sorted(sampled):
-                cells = sample.select(pl.col(name).alias(VALUE), pl.col(PLACE).alias(COUNT))
-                frames.append(_counts(split, name, "sample", cells))
+            for name in self._values if whole_sample else dict.fromkeys(labels + sketched):
+                yield _counts(split, name, "sample", sample[name], sample[PLACE])
         for (label, name), values in self._positives.items():
-            frames.append(_counts(split, name, f"positive {label}", values.frame()))
+            counts = values.frame()
+            yield _counts(split, name, f"positive {label}", counts[VALUE], counts[COUNT])
         for name, by_length in self._lengths.items():
-            lengths = pl.Series(np.arange(len(by_length))).cast(pl.String)
-            frames.append(
-                _counts(split, name, "length", pl.DataFrame({VALUE: lengths, COUNT: by_length}))
-            )
-            distinct = pl.DataFrame({VALUE: [""], COUNT: [self._distinct[name]]})
-            frames.append(_counts(split, name, "distinct", distinct))
-        return pl.concat(frames)
+            yield _counts(split, name, "length", _texts(np.arange(len(by_length))), by_length)
+            yield _counts(split, name, "distinct", [""], [self._distinct[name]])
 
     def add_frame(self, counts: pl.DataFrame) -> None:
-        """Add what `to_frame` returned."""
+        """Add what `to_frames` yielded."""
         sample: dict[str, pl.DataFrame] = {}
         for (column, kind), part in counts.group_by("column", "kind", maintain_order=True):
             name, numbers = str(column), part[COUNT].to_numpy()
@@ -151,7 +144,7 @@ class SplitCounts:
                 for digits, rows in texts.iter_rows():
                     self._add_combination(digits, rows)
             elif kind == "value":
-                self._values[name].add(Counted(_NO_IDS, _NO_IDS, texts))
+                self._values[name].add(Counted(NO_IDS, NO_IDS, texts))
             elif kind == "sample":
                 sample[name] = texts
             elif kind == "length":
@@ -162,9 +155,10 @@ class SplitCounts:
                 self._distinct[name] += int(numbers.sum())
             elif str(kind).startswith("positive "):
                 label = str(kind).removeprefix("positive ")
-                self._positives[label, name].add(Counted(_NO_IDS, _NO_IDS, texts))
+                self._positives[label, name].add(Counted(NO_IDS, NO_IDS, texts))
             else:
-                self._values[name].add_sketch(str(kind), texts)
+                registers = part[VALUE].cast(pl.Int64).to_numpy()
+                self._values[name].add_sketch(str(kind), registers, numbers)
         if sample:
             columns = {name: texts[VALUE] for name, texts in sample.items()}
             places = next(iter(sample.values()))[COUNT]
@@ -174,13 +168,20 @@ class SplitCounts:
         self._combinations[digits] = self._combinations.get(digits, 0) + rows
 
 
-def _counts(split: str, column: str, kind: str, counts: pl.DataFrame) -> pl.DataFrame:
+def _counts(
+    split: str,
+    column: str,
+    kind: str,
+    values: pl.Series | list[str],
+    counts: pl.Series | Int64s | list[int],
+) -> pl.DataFrame:
+    frame = pl.DataFrame({VALUE: values, COUNT: counts}, schema={VALUE: pl.String, COUNT: pl.Int64})
     place = {"split": split, "column": column, "kind": kind}
-    return counts.select(
-        *(pl.lit(text).alias(name) for name, text in place.items()),
-        pl.col(VALUE),
-        pl.col(COUNT).cast(pl.Int64),
-    )
+    return frame.select(*(pl.lit(text).alias(name) for name, text in place.items()), pl.all())
+
+
+def _texts(numbers: Int64s) -> pl.Series:
+    return pl.Series(numbers).cast(pl.String)
 
 
 def _added(first: Int64s, second: Int64s) -> Int64s:

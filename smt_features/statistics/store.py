@@ -3,11 +3,11 @@
 ``value_counts.parquet`` lets two datasets be compared exactly, without their raw files.
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smt_features.files import published
@@ -23,33 +23,37 @@ COUNTS_NAME = "value_counts.parquet"
 MAX_BYTES = 1 << 30
 """A larger file holds no counts of ours."""
 
-_KINDS = {"rows", "combination", "value", "sample", "length", "distinct", *STATE}
-
 
 @dataclass(frozen=True)
 class Publication:
-    """Statistics and counts, ready to be written."""
+    """What is to be written: the statistics, and the bytes of the counts' file."""
 
     statistics: Statistics
-    counts: pa.Table
+    counts: bytes
 
     @classmethod
     def of(cls, builder: StatisticsBuilder) -> "Publication":
         """Compute what is to be written."""
-        counts = builder.to_frame(final=True).to_arrow(compat_level=OLDEST)
-        return cls(builder.finish(), counts)
+        file = io.BytesIO()
+        schema = pl.DataFrame(schema=COUNTS).to_arrow(compat_level=OLDEST).schema
+        with pq.ParquetWriter(
+            file,
+            schema,
+            compression="zstd",
+            use_dictionary=["split", "column", "kind", COUNT],
+            column_encoding={VALUE: "DELTA_BYTE_ARRAY"},
+            write_statistics=False,
+            store_schema=False,
+        ) as writer:
+            for frame in builder.to_frames(final=True):
+                if frame.height:
+                    writer.write_table(frame.to_arrow(compat_level=OLDEST).cast(schema))
+        return cls(builder.finish(), file.getvalue())
 
     def write(self, directory: Path) -> None:
         """Write ``statistics.json`` and ``value_counts.parquet``."""
         with published(directory / COUNTS_NAME) as temporary:
-            pq.write_table(
-                self.counts,
-                temporary,
-                compression="zstd",
-                use_dictionary=["split", "column", "kind", "count"],
-                column_encoding={"value": "DELTA_BYTE_ARRAY"},
-                write_statistics=False,
-            )
+            temporary.write_bytes(self.counts)
         self.statistics.write(directory)
 
 
@@ -91,18 +95,37 @@ def read_counts(directory: Path, schema: DatasetSchema, hash_seed: int) -> Stati
 def _problem(frame: pl.DataFrame, schema: DatasetSchema) -> str | None:
     if dict(frame.schema) != COUNTS or frame.null_count().sum_horizontal().item():
         return "its columns are others"
-    kinds = _KINDS | {f"positive {label.name}" for label in schema.labels}
-    names = {"", *(column.name for column in schema.columns)}
-    known = {"split": schema.splits, "column": names, "kind": kinds}
-    for column, texts in known.items():
-        if strange := set(frame[column].unique()) - set(texts):
-            return f"{column} {min(strange)!r} is unknown"
+    if strange := set(frame["split"].unique()) - set(schema.splits):
+        return f"split {min(strange)!r} is unknown"
     if frame.filter(pl.col(COUNT) < 0).height:
         return "a count is negative"
-    # These are used as positions.
-    sizes = {"register": REGISTERS, "length": frame.height} | dict.fromkeys(STATE[1:], MAX_TRACKED)
-    for kind, size in sizes.items():
-        places = frame.filter(pl.col("kind") == kind)[VALUE].cast(pl.Int64, strict=False)
-        if places.null_count() or not places.is_between(0, size - 1).all():
-            return f"a {kind} is out of range"
+    sizes = _sizes(schema, frame.height)
+    for (column, kind), part in frame.group_by("column", "kind", maintain_order=True):
+        place = (str(column), str(kind))
+        if place not in sizes:
+            return f"there is no {kind!r} of {column!r}"
+        if size := sizes[place]:
+            positions = part[VALUE].cast(pl.Int64, strict=False)
+            if positions.null_count() or not positions.is_between(0, size - 1).all():
+                return f"a {kind} of {column} is out of range"
+        if kind == "combination":
+            digits = f"^[01]{{{len(schema.labels)}}}$"
+            if not part[VALUE].str.contains(digits).all():
+                return "a combination of labels is none"
     return None
+
+
+def _sizes(schema: DatasetSchema, height: int) -> dict[tuple[str, str], int]:
+    """Return what is counted of which column, and how many positions there are; 0 means texts."""
+    sizes = {("", "rows"): 0, ("", "combination"): 0}
+    for column in schema.columns:
+        tracked = min(column.buckets, MAX_TRACKED) if column.is_feature else 0
+        kinds = {"value": 0, "sample": 0, STATE[0]: REGISTERS}
+        if tracked:
+            kinds |= dict.fromkeys(STATE[1:], tracked)
+        if column.is_list:
+            kinds |= {"length": height, "distinct": 0}
+        elif column.is_feature:
+            kinds |= {f"positive {label.name}": 0 for label in schema.labels}
+        sizes |= {(column.name, kind): size for kind, size in kinds.items()}
+    return sizes

@@ -8,11 +8,14 @@ import numpy.typing as npt
 import polars as pl
 
 from smt_features.lists import Int64s, Runs, SplitLists
-from smt_features.statistics.value_counts import Counted, as_ids, count_texts, count_weighted
+from smt_features.statistics.value_counts import (
+    Counted,
+    as_ids,
+    count_texts,
+    count_weighted,
+    group_texts,
+)
 from smt_schemas import DatasetSchema
-
-ROWS = "rows"
-"""Column of `Tally.combinations` beside the labels."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Tally:
     positives
         By label and feature that is no list: the cells of the rows whose label is 1.
     combinations
-        The labels (String) and ``rows`` (int64), each combination once.
+        Rows by the digits of their labels, such as ``10``; empty beyond 63 labels.
     """
 
     cells: pl.DataFrame
@@ -56,7 +59,7 @@ class Tally:
     values: dict[str, Counted]
     lists: dict[str, ListTally]
     positives: dict[str, dict[str, Counted]]
-    combinations: pl.DataFrame
+    combinations: dict[str, int]
 
 
 def tally(
@@ -90,16 +93,29 @@ def tally(
         values=values,
         lists=lists,
         positives={label: _tally_positives(cells, label, schema) for label in labels},
-        combinations=cells.group_by(labels).agg(pl.len().cast(pl.Int64).alias(ROWS))
-        if labels
-        else pl.DataFrame(schema={ROWS: pl.Int64}),
+        combinations=_combinations(cells, labels),
     )
+
+
+def _combinations(cells: pl.DataFrame, labels: list[str]) -> dict[str, int]:
+    if not 0 < len(labels) < 64:
+        return {}
+    # One number for all labels: grouping by several columns takes several times as long.
+    codes = np.zeros(cells.height, np.int64)
+    for bit, label in enumerate(labels):
+        codes |= (cells[label] == "1").to_numpy().astype(np.int64) << bit
+    counted = pl.Series(codes).value_counts()
+    return {
+        "".join("01"[code >> bit & 1] for bit in range(len(labels))): rows
+        for code, rows in counted.iter_rows()
+    }
 
 
 def _tally_positives(cells: pl.DataFrame, label: str, schema: DatasetSchema) -> dict[str, Counted]:
     single = [column.name for column in schema.features if not column.is_list]
     positive = cells.lazy().filter(pl.col(label) == "1").select(single).collect()
-    return {name: count_texts(positive[name]) for name in single}
+    # Few rows: grouping is quicker than parsing.
+    return {name: group_texts(positive[name]) for name in single}
 
 
 def _tally_lists(split: SplitLists) -> tuple[Counted, ListTally]:
@@ -109,10 +125,9 @@ def _tally_lists(split: SplitLists) -> tuple[Counted, ListTally]:
     lists = len(runs.lengths)
     rows = np.bincount(positions.to_numpy(), minlength=lists).astype(np.int64)
     owner = np.repeat(np.arange(lists), runs.lengths)
-    lengths = np.zeros(lists, np.int64)
-    np.add.at(lengths, owner, runs.counts)
-    by_length = np.zeros(int(lengths.max(initial=0)) + 1, np.int64)
-    np.add.at(by_length, lengths, rows)
+    # Sums of whole numbers below 2^53: as floats they are exact, and bincount is quick.
+    lengths = np.bincount(owner, runs.counts, minlength=lists).astype(np.int64)
+    by_length = np.bincount(lengths, rows, minlength=1).astype(np.int64)
     ids = as_ids(runs.entries)
     distinct = int(rows @ runs.lengths) - _repeats(runs, ids, owner, rows)
     counted = count_weighted(runs.entries, ids, rows[owner] * runs.counts)

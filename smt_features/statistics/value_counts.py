@@ -15,6 +15,8 @@ MAX_ID = 1 << 22
 MAX_TEXTS = 1 << 20
 """Distinct texts of a column, ids left out, that are counted exactly."""
 
+NO_IDS = np.empty(0, np.int64)
+
 MERGE_ROWS = 1 << 16
 # The least integer with so many digits; nothing below MAX_ID has more than seven.
 _LEAST = np.array([MAX_ID, 0, *(10**digits for digits in range(1, 7)), MAX_ID])
@@ -53,12 +55,17 @@ def count_texts(texts: pl.Series) -> Counted:
     """Count the texts of some rows."""
     if texts.head(1000).n_unique() < 100:
         # Few values: grouping is quicker than parsing.
-        return Counted(np.empty(0, np.int64), np.empty(0, np.int64), _grouped(texts))
+        return group_texts(texts)
     ids = as_ids(texts)
     is_id = ids >= 0
     numbers = ids[is_id]
     others = texts.filter(pl.Series(~is_id))
     return Counted(numbers, np.ones(len(numbers), np.int64), _grouped(others))
+
+
+def group_texts(texts: pl.Series) -> Counted:
+    """Count the texts of some rows without a look at which are ids."""
+    return Counted(NO_IDS, NO_IDS, _grouped(texts))
 
 
 def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
@@ -110,9 +117,9 @@ class ValueCounts:
             if self._pending_rows >= max(self._texts.height, MERGE_ROWS):
                 self._merge()
 
-    def add_sketch(self, kind: str, state: pl.DataFrame) -> None:
-        """Add a frame of a sketch's state; what is counted here goes into the sketch, too."""
-        self._sketching().add_frame(kind, state)
+    def add_sketch(self, kind: str, places: Int64s, numbers: Int64s) -> None:
+        """Add a part of a sketch's state; what is counted here goes into the sketch, too."""
+        self._sketching().add_state(kind, places, numbers)
 
     def frame(self) -> pl.DataFrame:
         """Return ``value`` and ``count``, each value once: ids in order, then texts in theirs.

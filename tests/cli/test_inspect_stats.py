@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from smt_cli.main import app
-from smt_cli.stats_tables import percent, printable
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_features.statistics.model import NAME, Statistics
+from smt_features.statistics.text import percent, printable
 from smt_features.synth import synthesize
 from smt_schemas import UserError, taobao
 

@@ -143,7 +143,7 @@ def rate_plot(rate: LabelRate, highest: float, overall: float) -> Markup:
 
 def share_bar(share: float, largest: float, kind: str = "") -> Markup:
     """Return a bar as long as a share is beside the largest."""
-    width = 100 * share / largest if largest else 0
+    width = 100 * min(share / largest, 1.0) if largest else 0.0
     return Markup('<span class="bar {}" style="width:{:.1f}%"></span>').format(kind, width)
 
 

@@ -96,9 +96,7 @@ def browser(profile: Path) -> Iterator[Browser]:
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
         }
-        session = root.ask(
-            "POST", "/session", {"capabilities": {"alwaysMatch": capabilities}}
-        )
+        session = root.ask("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
         window = Browser(f"{root._url}/session/{session['sessionId']}")
         yield window
         window.ask("DELETE", "")
