@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 """Key of an element's id, fixed by the protocol."""
@@ -25,22 +26,16 @@ FLAGS = [
 ]
 
 
-def missing() -> str | None:
-    """Return what is missing of the browser, or None."""
-    programs = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-    return f"needs {' and '.join(programs)}" if programs else None
-
-
 class Browser:
     """One window."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send a command and return its value; an error of the driver raises."""
         data = json.dumps(body or {}).encode() if method == "POST" else None
-        request = urllib.request.Request(self._url + path, data, method=method)
+        request = urllib.request.Request(self.url + path, data, method=method)
         with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)["value"]
 
@@ -80,9 +75,13 @@ class Browser:
         return base64.b64decode(self.ask("GET", "/screenshot"))
 
 
-@contextmanager
-def browser(profile: Path) -> Iterator[Browser]:
-    """Start a browser with a new profile in an empty folder."""
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Return the window of a browser with a new profile."""
+    absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    if absent:
+        pytest.skip(f"needs {' and '.join(absent)}: apt-get install chromium chromium-driver")
+    profile = tmp_path_factory.mktemp("profile")
     driver = subprocess.Popen(
         ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -97,7 +96,7 @@ def browser(profile: Path) -> Iterator[Browser]:
             "goog:loggingPrefs": {"browser": "ALL"},
         }
         session = root.ask("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
-        window = Browser(f"{root._url}/session/{session['sessionId']}")
+        window = Browser(f"{root.url}/session/{session['sessionId']}")
         yield window
         window.ask("DELETE", "")
     finally:
