@@ -92,7 +92,7 @@ def tally(
         places=places,
         values=values,
         lists=lists,
-        positives={label: _tally_positives(cells, label, schema) for label in labels},
+        positives=_tally_positives(cells, labels, schema),
         combinations=_combinations(cells, labels),
     )
 
@@ -111,11 +111,18 @@ def _combinations(cells: pl.DataFrame, labels: list[str]) -> dict[str, int]:
     }
 
 
-def _tally_positives(cells: pl.DataFrame, label: str, schema: DatasetSchema) -> dict[str, Counted]:
+def _tally_positives(
+    cells: pl.DataFrame, labels: list[str], schema: DatasetSchema
+) -> dict[str, dict[str, Counted]]:
+    if not labels:
+        return {}
     single = [column.name for column in schema.features if not column.is_list]
-    positive = cells.lazy().filter(pl.col(label) == "1").select(single).collect()
-    # Few rows: grouping is quicker than parsing.
-    return {name: group_texts(positive[name]) for name in single}
+    # Few rows have a label of 1, so they are looked for once and grouped without more ado.
+    positive = cells.select(*labels, *single).filter(pl.any_horizontal(pl.col(labels) == "1"))
+    found = {label: positive.filter(pl.col(label) == "1") for label in labels}
+    return {
+        label: {name: group_texts(rows[name]) for name in single} for label, rows in found.items()
+    }
 
 
 def _tally_lists(split: SplitLists) -> tuple[Counted, ListTally]:
@@ -140,5 +147,7 @@ def _repeats(runs: Runs, ids: Int64s, owner: Int64s, rows: Int64s) -> int:
     long = runs.lengths[owner] > 2
     if (ids < 0).any():
         ids = runs.entries.rank("dense").to_numpy().astype(np.int64)
-    pairs = pl.Series((owner[long] << 32) | ids[long])
-    return int(rows[owner[long]].sum() - rows[pairs.unique().to_numpy() >> 32].sum())
+    # The lists stand in order already, which a merge sort is quick at.
+    pairs = np.sort((owner[long] << 32) | ids[long], kind="stable")
+    again = pairs[1:][pairs[1:] == pairs[:-1]]
+    return int(rows[again >> 32].sum())

@@ -19,7 +19,7 @@ NO_IDS = np.empty(0, np.int64)
 
 MERGE_ROWS = 1 << 16
 # The least integer with so many digits; nothing below MAX_ID has more than seven.
-_LEAST = np.array([MAX_ID, 0, *(10**digits for digits in range(1, 7)), MAX_ID])
+_LEAST = np.array([MAX_ID, 0, *(10**digits for digits in range(1, 7)), MAX_ID], np.int32)
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def as_ids(texts: pl.Series) -> Int64s:
     Only the decimal form without signs, blanks and leading zeros counts, so that each id has
     one text.
     """
-    values = texts.cast(pl.Int32, strict=False).fill_null(-1).to_numpy().astype(np.int64)
+    values = texts.cast(pl.Int32, strict=False).fill_null(-1).to_numpy()
     digits = texts.str.len_bytes().to_numpy()
-    least = _LEAST[np.minimum(digits, len(_LEAST) - 1)]
-    return np.where((values >= least) & (values < MAX_ID), values, -1)
+    least = _LEAST.take(digits, mode="clip")
+    return np.where((values >= least) & (values < MAX_ID), values, -1).astype(np.int64)
 
 
 def count_texts(texts: pl.Series) -> Counted:
