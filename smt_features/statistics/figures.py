@@ -16,6 +16,7 @@ from smt_features.statistics.column_model import (
     TopValue,
 )
 from smt_features.statistics.hash_cost import hash_statistics
+from smt_features.statistics.kinds import has_buckets
 from smt_features.statistics.recommendation import recommend
 from smt_features.statistics.sketch import COUNT, STANDARD_ERROR, VALUE
 
@@ -32,7 +33,7 @@ def column_statistics(counts: ColumnCounts, seed: int) -> ColumnStatistics:
     column = counts.column
     present = counts.present
     ordered = np.sort(present[COUNT].to_numpy())[::-1]
-    hashing = hash_statistics(counts, seed) if column.is_feature else None
+    hashing = hash_statistics(counts, seed) if has_buckets(column) else None
     return ColumnStatistics(
         name=column.name,
         role=column.role,

@@ -14,6 +14,7 @@ import polars as pl
 
 from smt_features.hashing import bucket, key
 from smt_features.lists import Int64s
+from smt_features.statistics.kinds import has_buckets
 from smt_schemas import Column
 
 VALUE, COUNT = "value", "count"
@@ -39,14 +40,14 @@ class Sketch:
     Parameters
     ----------
     column, seed
-        Decide the bucket of a value; a column that is no feature has none.
+        Decide the bucket of a value; a column without buckets has none.
     """
 
     def __init__(self, column: Column, seed: int) -> None:
         self._column = column
         self._seed = seed
         self.registers = np.zeros(REGISTERS, np.int64)
-        tracked = min(column.buckets, MAX_TRACKED) if column.is_feature else 0
+        tracked = min(column.buckets, MAX_TRACKED) if has_buckets(column) else 0
         self.rows = np.zeros(tracked, np.int64)
         self.least = np.full(tracked, np.iinfo(np.int64).max)
         self.greatest = np.full(tracked, -1, np.int64)

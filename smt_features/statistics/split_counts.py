@@ -7,6 +7,7 @@ import polars as pl
 
 from smt_features.lists import Int64s
 from smt_features.statistics.column_counts import ColumnCounts
+from smt_features.statistics.kinds import rated_columns
 from smt_features.statistics.sample import PLACE, RowSample
 from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.statistics.tally import Tally
@@ -33,8 +34,7 @@ class SplitCounts:
         self._positives = {
             (label.name, c.name): ValueCounts(c, hash_seed)
             for label in schema.labels
-            for c in schema.features
-            if not c.is_list
+            for c in rated_columns(schema)
         }
         self._lengths = {c.name: np.zeros(1, np.int64) for c in schema.columns if c.is_list}
         self._distinct = dict.fromkeys(self._lengths, 0)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from smt_features.files import published
 from smt_features.parquet import OLDEST
 from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.kinds import has_buckets, rated_columns
 from smt_features.statistics.model import NAME, Statistics
 from smt_features.statistics.sketch import COUNT, MAX_TRACKED, REGISTERS, STATE, VALUE
 from smt_features.statistics.split_counts import COUNTS
@@ -117,15 +118,16 @@ def _problem(frame: pl.DataFrame, schema: DatasetSchema) -> str | None:
 
 def _sizes(schema: DatasetSchema, height: int) -> dict[tuple[str, str], int]:
     """Return what is counted of which column, and how many positions there are; 0 means texts."""
+    rated = {column.name for column in rated_columns(schema)}
     sizes = {("", "rows"): 0, ("", "combination"): 0}
     for column in schema.columns:
-        tracked = min(column.buckets, MAX_TRACKED) if column.is_feature else 0
+        tracked = min(column.buckets, MAX_TRACKED) if has_buckets(column) else 0
         kinds = {"value": 0, "sample": 0, STATE[0]: REGISTERS}
         if tracked:
             kinds |= dict.fromkeys(STATE[1:], tracked)
         if column.is_list:
             kinds |= {"length": height, "distinct": 0}
-        elif column.is_feature:
+        elif column.name in rated:
             kinds |= {f"positive {label.name}": 0 for label in schema.labels}
         sizes |= {(column.name, kind): size for kind, size in kinds.items()}
     return sizes

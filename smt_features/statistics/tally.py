@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from smt_features.lists import Int64s, Runs, SplitLists
+from smt_features.statistics.kinds import rated_columns
 from smt_features.statistics.value_counts import (
     Counted,
     as_ids,
@@ -116,7 +117,7 @@ def _tally_positives(
 ) -> dict[str, dict[str, Counted]]:
     if not labels:
         return {}
-    single = [column.name for column in schema.features if not column.is_list]
+    single = [column.name for column in rated_columns(schema)]
     # Few rows have a label of 1, so they are looked for once and grouped without more ado.
     positive = cells.select(*labels, *single).filter(pl.any_horizontal(pl.col(labels) == "1"))
     found = {label: positive.filter(pl.col(label) == "1") for label in labels}
