@@ -83,6 +83,17 @@ def test_values_are_escaped(prepared: Callable[..., Dataset]) -> None:
     assert "\x1b" not in text
 
 
+def test_a_column_without_values_and_a_log_without_labels_have_a_page(
+    prepared: Callable[..., Dataset], log_schema: Callable[..., DatasetSchema]
+) -> None:
+    dataset = prepared([",x", ",y"], [",z"], schema=log_schema("empty", "full"))
+
+    text = render(Statistics.read(dataset.directory), title="")
+
+    assert 'id="train-empty"' in text
+    assert "not measured" in text
+
+
 def test_a_page_that_cannot_be_written_is_an_error(statistics: Statistics, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
