@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from smt_features.lists import split_lists
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.drift_model import ColumnDrift, Drift
 from smt_features.statistics.tally import tally
-from smt_schemas import DatasetSchema, DriftThresholds, UsageError
+from smt_schemas import DatasetSchema, DriftThresholds, UsageError, taobao
 
 Rng = np.random.Generator
 
@@ -78,17 +79,13 @@ def log() -> pl.DataFrame:
 
 
 def texts_of(rows: pl.DataFrame, name: str) -> list[str]:
-    if name == "tags":
-        return [entry for cell in rows[name] if cell for entry in cell.split("|")]
-    return [cell for cell in rows[name] if cell not in ("", "NULL")]
+    present = [cell for cell in rows[name] if cell not in ("", "NULL")]
+    return [entry for cell in present for entry in cell.split("|")]
 
 
-@pytest.mark.parametrize("name", ["clk", "user", "age", "brand", "slot", "tags"])
-def test_every_measure_equals_an_independent_computation(log: pl.DataFrame, name: str) -> None:
-    before, now = log.head(4_000), log.tail(2_000).with_columns(slot=pl.lit("40"))
-
-    found = column_in(drift_of(before, now), name)
-
+def require_equal(found: ColumnDrift, before: pl.DataFrame, now: pl.DataFrame) -> None:
+    """Compare every figure of a column with one that is computed another way."""
+    name = found.name
     counts = [Counter(texts_of(rows, name)) for rows in (before, now)]
     totals = [sum(count.values()) for count in counts]
     values = sorted(
@@ -112,9 +109,35 @@ def test_every_measure_equals_an_independent_computation(log: pl.DataFrame, name
     assert measures["new_values"].current == pytest.approx(new)
     assert [category.value for category in found.categories] == [*values, None]
     assert sum(category.reference for category in found.categories) == totals[0]
-    if name == "clk":
+    if name in ("clk", "buy"):
         rates = [(counts[i]["1"] + 0.5) / (totals[i] + 1) for i in (0, 1)]
         assert measures["label_rate"].value == pytest.approx(abs(math.log(rates[1] / rates[0])))
+
+
+@pytest.mark.parametrize("name", ["clk", "user", "age", "brand", "slot", "tags"])
+def test_every_measure_equals_an_independent_computation(log: pl.DataFrame, name: str) -> None:
+    before, now = log.head(4_000), log.tail(2_000).with_columns(slot=pl.lit("40"))
+
+    found = column_in(drift_of(before, now), name)
+
+    require_equal(found, before, now)
+
+
+def test_measures_of_the_real_rows(real_rows: Path) -> None:
+    schema = taobao()
+    names = [column.name for column in schema.columns]
+    before, now = (
+        pl.read_csv(
+            real_rows / file, has_header=False, new_columns=names, infer_schema=False
+        ).fill_null("")
+        for file in schema.splits.values()
+    )
+
+    found = drift_of(before, now, schema)
+
+    assert [column.name for column in found.columns] == names
+    for column in found.columns:
+        require_equal(column, before, now)
 
 
 def test_new_values_are_held_against_what_chance_brings(log: pl.DataFrame) -> None:
