@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from smt_features.blocks import read_blocks
 from smt_features.encoding import encode
-from smt_features.lists import split_lists
+from smt_features.lists import Int64s, split_lists
 from smt_features.parallel import ordered_map
 from smt_features.parquet_source import read_tables, to_rows
 from smt_features.parsing import count_fields, parse
@@ -18,6 +17,7 @@ from smt_features.rejected import SCHEMA
 from smt_features.rowblock import RowBlock
 from smt_features.shuffle import KEY, row_keys
 from smt_features.sources import Source
+from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.tally import Tally, tally
 from smt_features.units import Unit
 from smt_features.validation import bad_rows, violations
@@ -62,11 +62,11 @@ def encode_units(
     seed: int,
     keys: bool,
     shuffle: bool,
-    count: bool,
+    count: StatisticsBuilder | None,
 ) -> Iterator[Encoded]:
     """Yield the blocks of all units, in order, validated and encoded on all cores.
 
-    ``count`` asks for a tally of each block's values.
+    With ``count`` the values of each block are tallied, for the caller to add to it.
     """
 
     def work(read: Callable[[], RowBlock]) -> Encoded:
@@ -92,7 +92,13 @@ def _reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]
 
 
 def _encode(
-    block: RowBlock, schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool, count: bool
+    block: RowBlock,
+    schema: DatasetSchema,
+    *,
+    seed: int,
+    keys: bool,
+    shuffle: bool,
+    count: StatisticsBuilder | None,
 ) -> Encoded:
     sort_keys = row_keys(
         seed=seed,
@@ -114,7 +120,8 @@ def _encode(
         lists = split_lists(cells, schema)
     counted = None
     if count:
-        counted = tally(cells, lists, schema, _places(block)[~bad.to_numpy()])
+        places = _places(block)[~bad.to_numpy()]
+        counted = tally(cells, lists, schema, places, count.sample_limit(block.source.split))
     return Encoded(
         source=block.source,
         rows=block.cells.height,
@@ -126,9 +133,9 @@ def _encode(
     )
 
 
-def _places(block: RowBlock) -> npt.NDArray[np.uint64]:
+def _places(block: RowBlock) -> Int64s:
     """Return a random number for each row, the same whatever the seed and the order of shards."""
-    return row_keys(
+    numbers = row_keys(
         seed=0,
         split=block.source.split,
         source=block.source.ordinal,
@@ -136,6 +143,7 @@ def _places(block: RowBlock) -> npt.NDArray[np.uint64]:
         rows=block.cells.height,
         shuffle=True,
     )
+    return (numbers >> np.uint64(1)).astype(np.int64)
 
 
 def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.DataFrame:

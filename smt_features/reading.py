@@ -94,7 +94,7 @@ def read_rows(job: PrepareJob, units: list[Unit], work: Path, progress: Progress
         seed=job.seed,
         keys=job.options.keys,
         shuffle=job.options.shuffle,
-        count=job.statistics,
+        count=statistics,
     )
     for block in blocks:
         rows.stores[block.source.split].add(block.frame)

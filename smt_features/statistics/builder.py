@@ -36,6 +36,10 @@ class StatisticsBuilder:
             if split in self._splits and self._splits[split].rows
         }
 
+    def sample_limit(self, split: str) -> int:
+        """Return what `tally` needs to know of the rows that were added so far."""
+        return self._split(split).sample_limit
+
     def add_tally(self, split: str, counted: Tally) -> None:
         """Add rows that were counted, as on another thread."""
         self._split(split).add(counted)

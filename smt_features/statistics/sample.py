@@ -1,10 +1,9 @@
 """A uniform sample of rows that does not depend on the order in which they come."""
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from smt_features.lists import Int64s
 from smt_features.parquet import OLDEST
 
 SAMPLE_ROWS = 1 << 14
@@ -14,28 +13,40 @@ PLACE = "__place"
 """Column that holds a row's random number, int64."""
 
 
+NO_LIMIT = 1 << 63
+"""Limit that all rows are below."""
+
+
+def rows_below(cells: pl.DataFrame, places: Int64s, limit: int) -> pa.Table:
+    """Return the rows whose random number is below a limit, with it in ``PLACE``."""
+    chosen = cells.with_columns(pl.Series(PLACE, places))
+    if limit < NO_LIMIT:
+        chosen = chosen.filter(pl.col(PLACE) < limit)
+    # A copy: a view of strings would keep the whole block in memory.
+    return chosen.to_arrow(compat_level=OLDEST)
+
+
 class RowSample:
     """The rows with the smallest random numbers among all that were added.
 
     The numbers belong to the rows, so the samples of parts give the sample of the whole.
+
+    Attributes
+    ----------
+    limit
+        Rows whose number is not below it need not be added any more. It only falls, so a
+        thread may look at it while another adds rows.
     """
 
     def __init__(self) -> None:
+        self.limit = NO_LIMIT
         self._tables: list[pa.Table] = []
         self._rows = 0
-        self._limit = np.iinfo(np.int64).max
 
-    def add(self, cells: pl.DataFrame, places: npt.NDArray[np.uint64]) -> None:
-        """Add rows with their random numbers."""
-        numbers = (places >> np.uint64(1)).astype(np.int64)
-        self.add_frame(cells.with_columns(pl.Series(PLACE, numbers)))
-
-    def add_frame(self, rows: pl.DataFrame) -> None:
+    def add(self, rows: pa.Table) -> None:
         """Add rows that have their random numbers in ``PLACE``."""
-        chosen = rows.filter(pl.col(PLACE) < self._limit)
-        # A copy: a view of strings would keep the whole block in memory.
-        self._tables.append(chosen.to_arrow(compat_level=OLDEST))
-        self._rows += chosen.height
+        self._tables.append(rows)
+        self._rows += rows.num_rows
         if self._rows > 2 * SAMPLE_ROWS:
             self._shrink()
 
@@ -51,4 +62,4 @@ class RowSample:
         self._tables = [rows.to_arrow(compat_level=OLDEST)]
         self._rows = rows.height
         if rows.height == SAMPLE_ROWS:
-            self._limit = rows[PLACE][-1]
+            self.limit = rows[PLACE][-1]

@@ -176,7 +176,7 @@ def _count_raw_files(
     builder = StatisticsBuilder(schema)
     rejected = 0
     read: dict[str, int] = {}
-    for block in encode_units(units, schema, seed=0, keys=False, shuffle=False, count=True):
+    for block in encode_units(units, schema, seed=0, keys=False, shuffle=False, count=builder):
         assert block.tally is not None
         builder.add_tally(block.source.split, block.tally)
         rejected += block.rejected

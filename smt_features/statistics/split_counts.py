@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from smt_features.lists import Int64s
+from smt_features.parquet import OLDEST
 from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.kinds import rated_columns
 from smt_features.statistics.sample import PLACE, RowSample
@@ -47,13 +48,18 @@ class SplitCounts:
         return self._rows
 
     @property
+    def sample_limit(self) -> int:
+        """The limit of the sample of rows, see `RowSample`."""
+        return self._sample.limit
+
+    @property
     def combinations(self) -> dict[str, int]:
         """Rows by the digits of their labels, in order of the digits."""
         return dict(sorted(self._combinations.items()))
 
     def add(self, counted: Tally) -> None:
         """Add the counts of some rows."""
-        self._rows += counted.cells.height
+        self._rows += counted.rows
         for name, values in counted.values.items():
             self._values[name].add(values)
         for label, columns in counted.positives.items():
@@ -64,7 +70,7 @@ class SplitCounts:
             self._distinct[name] += lists.distinct
         for digits, rows in counted.combinations.items():
             self._add_combination(digits, rows)
-        self._sample.add(counted.cells, counted.places)
+        self._sample.add(counted.sample)
 
     def users(self) -> int | None:
         """Return the number of distinct users, or None where the schema names no user column."""
@@ -162,7 +168,8 @@ class SplitCounts:
         if sample:
             columns = {name: texts[VALUE] for name, texts in sample.items()}
             places = next(iter(sample.values()))[COUNT]
-            self._sample.add_frame(pl.DataFrame({**columns, PLACE: places}))
+            rows = pl.DataFrame({**columns, PLACE: places})
+            self._sample.add(rows.to_arrow(compat_level=OLDEST))
 
     def _add_combination(self, digits: str, rows: int) -> None:
         self._combinations[digits] = self._combinations.get(digits, 0) + rows

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from smt_features.lists import Int64s, Runs, SplitLists
 from smt_features.statistics.kinds import rated_columns
+from smt_features.statistics.sample import NO_LIMIT, rows_below
 from smt_features.statistics.value_counts import (
     Counted,
     as_ids,
@@ -41,10 +42,10 @@ class Tally:
 
     Attributes
     ----------
-    cells
-        The rows.
-    places
-        uint64 random numbers that belong to the rows wherever they are counted.
+    rows
+        Rows counted.
+    sample
+        Some of them, for a `RowSample`.
     values
         By column: the cells, or the entries in a list column.
     lists
@@ -55,8 +56,8 @@ class Tally:
         Rows by the digits of their labels, such as ``10``; empty beyond 63 labels.
     """
 
-    cells: pl.DataFrame
-    places: npt.NDArray[np.uint64]
+    rows: int
+    sample: pa.Table
     values: dict[str, Counted]
     lists: dict[str, ListTally]
     positives: dict[str, dict[str, Counted]]
@@ -67,7 +68,8 @@ def tally(
     cells: pl.DataFrame,
     split: Mapping[str, SplitLists],
     schema: DatasetSchema,
-    places: npt.NDArray[np.uint64],
+    places: Int64s,
+    limit: int = NO_LIMIT,
 ) -> Tally:
     """Count the values of valid rows.
 
@@ -78,7 +80,9 @@ def tally(
     split
         Its list columns, split.
     places
-        A random number for each row; see `Tally`.
+        For each row a number from 0 to 2^63 - 1, random but the same wherever it is counted.
+    limit
+        Rows whose number is below are given to the sample; see `RowSample.limit`.
     """
     values = {}
     lists = {}
@@ -89,8 +93,8 @@ def tally(
             values[column.name] = count_texts(cells[column.name])
     labels = [label.name for label in schema.labels]
     return Tally(
-        cells=cells,
-        places=places,
+        rows=cells.height,
+        sample=rows_below(cells, places, limit),
         values=values,
         lists=lists,
         positives=_tally_positives(cells, labels, schema),

@@ -59,7 +59,7 @@ def drift_of(
     schema = schema or schema_of()
     builder = StatisticsBuilder(schema)
     for split, rows in {"train": reference, "test": current}.items():
-        places = np.random.PCG64(1).random_raw(rows.height)
+        places = np.random.default_rng(1).integers(0, 1 << 63, rows.height)
         builder.add_tally(split, tally(rows, split_lists(rows, schema), schema, places))
     return builder.finish().drift[0]
 

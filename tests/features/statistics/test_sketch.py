@@ -64,7 +64,7 @@ def schema_of(buckets: int) -> DatasetSchema:
 
 def builder_of(frame: pl.DataFrame, schema: DatasetSchema, piece_rows: int) -> StatisticsBuilder:
     builder = StatisticsBuilder(schema)
-    places = np.random.PCG64(7).random_raw(frame.height)
+    places = np.random.default_rng(7).integers(0, 1 << 63, frame.height)
     for start in range(0, frame.height, piece_rows):
         piece = frame.slice(start, piece_rows)
         numbers = places[start : start + piece_rows]
@@ -151,7 +151,7 @@ def test_frequent_values_come_from_a_sample_of_the_rows(rows: pl.DataFrame) -> N
 def test_parts_of_a_sketched_column_give_the_statistics_of_the_whole(rows: pl.DataFrame) -> None:
     schema = schema_of(1_000)
     whole = builder_of(rows, schema, 10_000)
-    places = np.random.PCG64(7).random_raw(ROWS)
+    places = np.random.default_rng(7).integers(0, 1 << 63, ROWS)
     merged = StatisticsBuilder(schema)
 
     for start, end in ((19_500, ROWS), (0, 700), (700, 19_500)):

@@ -74,7 +74,7 @@ def build(
     """Add frames in pieces of so many rows."""
     builder = StatisticsBuilder(schema, seed)
     for split, frame in frames.items():
-        places = np.random.PCG64(1).random_raw(frame.height)
+        places = np.random.default_rng(1).integers(0, 1 << 63, frame.height)
         for start in range(0, frame.height, rows):
             piece = frame.slice(start, rows)
             numbers = places[start : start + rows]
