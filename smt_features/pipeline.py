@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from smt_features.blocks import read_blocks
 from smt_features.encoding import encode
-from smt_features.lists import Int64s, split_lists
+from smt_features.lists import SplitLists, split_lists
 from smt_features.parallel import ordered_map
 from smt_features.parquet_source import read_tables, to_rows
 from smt_features.parsing import count_fields, parse
@@ -70,17 +71,37 @@ def encode_units(
     """
 
     def work(read: Callable[[], RowBlock]) -> Encoded:
-        return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle, count=count)
+        block = read()
+        rows = good_rows(block, schema)
+        keys_of_rows = row_keys(
+            seed=seed,
+            split=block.source.split,
+            source=block.source.ordinal,
+            block=block.ordinal,
+            rows=block.cells.height,
+            shuffle=shuffle,
+        )
+        frame = encode(rows.cells, rows.lists, schema, seed=seed, keys=keys)
+        return Encoded(
+            source=block.source,
+            rows=block.cells.height,
+            rejected=block.cells.height - rows.cells.height,
+            violations=_violations(block, rows.bad, schema),
+            tally=tally_block(block, rows, schema, count) if count else None,
+            frame=frame.with_columns(pl.Series(KEY, keys_of_rows).filter(~rows.bad)),
+            position=block.position,
+        )
 
-    return ordered_map(work, (read for unit in units for read in _reads(unit, schema)))
+    return ordered_map(work, (read for unit in units for read in block_reads(unit, schema)))
 
 
 def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
     """Yield the rows of a source as cells, unvalidated."""
-    return (read() for read in _reads(Unit(source), schema))
+    return (read() for read in block_reads(Unit(source), schema))
 
 
-def _reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
+def block_reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
+    """Yield, for each block of a unit, a function that parses it; it may run in any thread."""
     if unit.source.kind == "parquet":
         for table in read_tables(unit.source, schema):
             yield partial(to_rows, table, schema)
@@ -91,50 +112,42 @@ def _reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]
         yield partial(parse, block, names, schema.csv)
 
 
-def _encode(
-    block: RowBlock,
-    schema: DatasetSchema,
-    *,
-    seed: int,
-    keys: bool,
-    shuffle: bool,
-    count: StatisticsBuilder | None,
-) -> Encoded:
-    sort_keys = row_keys(
-        seed=seed,
-        split=block.source.split,
-        source=block.source.ordinal,
-        block=block.ordinal,
-        rows=block.cells.height,
-        shuffle=shuffle,
-    )
-    cells, keys_of_rows = block.cells, pl.Series(KEY, sort_keys)
-    found = pl.DataFrame(schema=SCHEMA)
+class GoodRows(NamedTuple):
+    """The rows of a block that obey the schema.
+
+    Attributes
+    ----------
+    cells
+        A String column per schema column.
+    lists
+        Its list columns, split.
+    bad
+        Boolean for each row of the block, whether it was left out.
+    """
+
+    cells: pl.DataFrame
+    lists: dict[str, SplitLists]
+    bad: pl.Series
+
+
+def good_rows(block: RowBlock, schema: DatasetSchema) -> GoodRows:
+    """Validate the rows of a block and leave out the bad ones."""
+    cells = block.cells
     lists = split_lists(cells, schema)
     bad = bad_rows(cells, schema, lists)
     if block.refused:
         bad = bad.scatter(list(block.refused), True)
     if bad.any():
-        found = _violations(block, bad, schema)
-        cells, keys_of_rows = cells.filter(~bad), keys_of_rows.filter(~bad)
+        cells = cells.filter(~bad)
         lists = split_lists(cells, schema)
-    counted = None
-    if count:
-        places = _places(block)[~bad.to_numpy()]
-        counted = tally(cells, lists, schema, places, count.sample_limit(block.source.split))
-    return Encoded(
-        source=block.source,
-        rows=block.cells.height,
-        rejected=block.cells.height - cells.height,
-        violations=found,
-        tally=counted,
-        frame=encode(cells, lists, schema, seed=seed, keys=keys).with_columns(keys_of_rows),
-        position=block.position,
-    )
+    return GoodRows(cells, lists, bad)
 
 
-def _places(block: RowBlock) -> Int64s:
-    """Return a random number for each row, the same whatever the seed and the order of shards."""
+def tally_block(
+    block: RowBlock, rows: GoodRows, schema: DatasetSchema, builder: StatisticsBuilder
+) -> Tally:
+    """Count the values of a block's good rows, for a builder to add."""
+    # The same numbers whatever the seed and the order of the shards.
     numbers = row_keys(
         seed=0,
         split=block.source.split,
@@ -143,10 +156,14 @@ def _places(block: RowBlock) -> Int64s:
         rows=block.cells.height,
         shuffle=True,
     )
-    return (numbers >> np.uint64(1)).astype(np.int64)
+    places = (numbers >> np.uint64(1)).astype(np.int64)[~rows.bad.to_numpy()]
+    limit = builder.sample_limit(block.source.split)
+    return tally(rows.cells, rows.lists, schema, places, limit)
 
 
 def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.DataFrame:
+    if not bad.any():
+        return pl.DataFrame(schema=SCHEMA)
     positions = bad.arg_true()
     lines = dict(zip(positions, block.raw(positions.to_list()), strict=True))
     whole = pl.DataFrame(

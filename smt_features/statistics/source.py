@@ -7,13 +7,16 @@ from pathlib import Path
 from smt_features.dataset import SHARDS
 from smt_features.manifest import NAME as MANIFEST
 from smt_features.manifest import Manifest
-from smt_features.pipeline import encode_units
+from smt_features.parallel import ordered_map
+from smt_features.pipeline import block_reads, good_rows, tally_block
+from smt_features.rowblock import RowBlock
 from smt_features.sources import find_sources
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.drift import compare_splits
 from smt_features.statistics.drift_model import Comparison, Drift
 from smt_features.statistics.model import NAME, Statistics
 from smt_features.statistics.store import COUNTS_NAME, read_counts
+from smt_features.statistics.tally import Tally
 from smt_features.units import Unit
 from smt_schemas import DatasetSchema, UserError, taobao
 
@@ -172,14 +175,18 @@ def _count_raw_files(
     """Return the counts of the raw files in a folder, and the number of bad rows left out."""
     sources = find_sources(path, schema)
     total = sum(source.size for source in sources)
-    units = (Unit(source) for source in sources)
     builder = StatisticsBuilder(schema)
     rejected = 0
-    read: dict[str, int] = {}
-    for block in encode_units(units, schema, seed=0, keys=False, shuffle=False, count=builder):
-        assert block.tally is not None
-        builder.add_tally(block.source.split, block.tally)
-        rejected += block.rejected
-        read[block.source.name] = block.position
-        progress("read", sum(read.values()), total)
+    done: dict[str, int] = {}
+
+    def count(read: Callable[[], RowBlock]) -> tuple[RowBlock, Tally]:
+        block = read()
+        return block, tally_block(block, good_rows(block, schema), schema, builder)
+
+    reads = (read for source in sources for read in block_reads(Unit(source), schema))
+    for block, counted in ordered_map(count, reads):
+        builder.add_tally(block.source.split, counted)
+        rejected += block.cells.height - counted.rows
+        done[block.source.name] = block.position
+        progress("read", sum(done.values()), total)
     return builder, rejected
