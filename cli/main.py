@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from smt_cli import deeprec, evaluate, inspect_stats, prepare, synth, train, verify
+from smt_cli import deeprec, env, evaluate, inspect_stats, prepare, schema, synth, train, verify
 
 app = typer.Typer(
     name="smt",
@@ -22,6 +22,8 @@ app.command("inspect-stats")(inspect_stats.command)
 app.command("verify")(verify.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
+app.command("env")(env.command)
+app.add_typer(schema.app, name="schema")
 
 
 def run() -> NoReturn:
@@ -33,9 +35,9 @@ def run() -> NoReturn:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if debug:
         os.environ["SMT_DEBUG"] = "1"
-    if arguments[:1] == ["train"]:
-        arguments = deeprec.rewrite(arguments)
     try:
+        if arguments[:1] == ["train"]:
+            arguments = deeprec.rewrite(arguments)
         app(arguments, prog_name="smt")
     except Exception as error:
         from smt_schemas import UsageError, UserError

@@ -9,14 +9,17 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
+_WAITING = 2
+"""Threads beyond one a core: so many are waiting for the interpreter or for Polars at a time."""
+
 
 def ordered_map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Yield ``function(item)`` in the order of the items.
 
-    One item is taken ahead for each core. An error of the function or of the items surfaces at
+    One item is taken ahead for each thread. An error of the function or of the items surfaces at
     its place in the order.
     """
-    threads = os.cpu_count() or 1
+    threads = (os.cpu_count() or 1) + _WAITING
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as executor:
         try:

@@ -31,6 +31,8 @@ from smt_features.shuffle import RowStore
 from smt_features.sources import Source, find_sources
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.units import divide
+from smt_features.vocabulary import Vocabularies
+from smt_features.vocabulary_shared import digest_of, shared_vocabularies
 from smt_schemas import UsageError, UserError
 
 FOLDER = ".parts"
@@ -87,14 +89,15 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
         When the files cannot be read or the part cannot be written.
     """
     sources = find_sources(job.directory, job.schema)
-    identity = _identity(job, sources, parts)
+    vocabularies = shared_vocabularies(job.output / FOLDER, sources, job.schema, progress)
+    identity = _identity(job, sources, parts, vocabularies)
     folder = _folder(job, part, parts)
     if (record := _read_record(folder)) and record.identity == identity:
         return record
     # Whoever finishes first wins; the bytes are the same.
     work = folder.with_name(f"{folder.name}.{socket.gethostname()}.{os.getpid()}")
     try:
-        rows = read_rows(job, divide(sources, parts)[part - 1], work, progress)
+        rows = read_rows(job, divide(sources, parts)[part - 1], vocabularies, work, progress)
         record = PartRecord(
             identity=identity,
             rows=dict(rows.read),
@@ -128,14 +131,15 @@ def merge_parts(job: PrepareJob, parts: int, progress: Progress) -> Prepared:
         digests = SourceDigests(sources, executor)
         if current := find_current(job, digests):
             return current
-        rows = _gather(job, sources, parts)
+        vocabularies = shared_vocabularies(job.output / FOLDER, sources, job.schema, progress)
+        rows = _gather(job, sources, parts, vocabularies)
         prepared = publish(job, rows, digests, progress)
         shutil.rmtree(job.output / FOLDER, ignore_errors=True)
     return prepared
 
 
-def _gather(job: PrepareJob, sources: list[Source], parts: int) -> Rows:
-    identity = _identity(job, sources, parts)
+def _gather(job: PrepareJob, sources: list[Source], parts: int, vocabularies: Vocabularies) -> Rows:
+    identity = _identity(job, sources, parts, vocabularies)
     runs: dict[str, list[Path]] = {split: [] for split in job.schema.splits}
     read: Counter[str] = Counter()
     rejected = Rejected(job.output / FOLDER)
@@ -161,7 +165,7 @@ def _gather(job: PrepareJob, sources: list[Source], parts: int) -> Rows:
             statistics.add_frame(pl.read_parquet(folder / _COUNTS))
         read.update(record.rows)
     stores = {split: RowStore.of_runs(paths) for split, paths in runs.items()}
-    return Rows(stores, rejected, statistics, read)
+    return Rows(stores, rejected, statistics, vocabularies, read)
 
 
 def _add_rejected(
@@ -187,11 +191,14 @@ def _folder(job: PrepareJob, part: int, parts: int) -> Path:
     return job.output / FOLDER / f"{part:05}-of-{parts:05}"
 
 
-def _identity(job: PrepareJob, sources: list[Source], parts: int) -> str:
+def _identity(
+    job: PrepareJob, sources: list[Source], parts: int, vocabularies: Vocabularies
+) -> str:
     """Digest what decides a part; the contents of the files are digested when parts merge."""
     files = [(source.name, source.size) for source in sources]
     whole = run_identity(job.schema, job.options, job.seed, [])
-    return hashlib.sha256(json.dumps([whole, files, parts, job.statistics]).encode()).hexdigest()
+    decisive = [whole.model_dump(), files, parts, job.statistics, digest_of(vocabularies)]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 
 def _read_record(folder: Path) -> PartRecord | None:

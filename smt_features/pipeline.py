@@ -22,6 +22,7 @@ from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.tally import Tally, tally
 from smt_features.units import Unit
 from smt_features.validation import bad_rows, violations
+from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies
 from smt_schemas import DatasetSchema
 
 
@@ -64,6 +65,7 @@ def encode_units(
     keys: bool,
     shuffle: bool,
     count: StatisticsBuilder | None,
+    vocabularies: Vocabularies = NO_VOCABULARIES,
 ) -> Iterator[Encoded]:
     """Yield the blocks of all units, in order, validated and encoded on all cores.
 
@@ -81,7 +83,9 @@ def encode_units(
             rows=block.cells.height,
             shuffle=shuffle,
         )
-        frame = encode(rows.cells, rows.lists, schema, seed=seed, keys=keys)
+        frame = encode(
+            rows.cells, rows.lists, schema, seed=seed, keys=keys, vocabularies=vocabularies
+        )
         return Encoded(
             source=block.source,
             rows=block.cells.height,

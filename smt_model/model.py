@@ -81,17 +81,31 @@ class MultiTaskModel(tf.Module):
         """Return, for each table, the batch's distinct vectors and their slots."""
         return [table.read(part) for table, part in zip(self.tables, batch.tables, strict=True)]
 
-    def logits(self, vectors: Sequence[tf.Tensor], batch: FusedBatch) -> tf.Tensor:
-        """Return the logits float32 [B, tasks], given each table's distinct vectors."""
+    def inputs(self, vectors: Sequence[tf.Tensor], batch: FusedBatch) -> tf.Tensor:
+        """Return what the towers take, float32 [B, width], given each table's vectors."""
         examples = tf.shape(batch.labels, out_type=tf.int64)[0]
         pooled = [
             table.pool(found, part, examples)
             for table, found, part in zip(self.tables, vectors, batch.tables, strict=True)
         ]
-        inputs = pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
+        return pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
+
+    def tower_logits(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Return the logits float32 [B, tasks] of inputs float32 [B, width]."""
         inputs = tf.cast(inputs, self._dtype)
         return tf.stack([tower(inputs) for tower in self.towers], axis=1)
 
+    def activations(self, batch: FusedBatch) -> dict[str, tf.Tensor]:
+        """Return what each layer gives for a batch, float32, named ``tower/<task>/<layer>``."""
+        inputs = self.inputs([vectors for vectors, *_ in self.read(batch)], batch)
+        inputs = tf.cast(inputs, self._dtype)
+        return {
+            f"tower/{task}/{layer}": tf.cast(output, tf.float32)
+            for task, tower in zip(self.schema.tasks, self.towers, strict=True)
+            for layer, output in enumerate(tower.outputs(inputs))
+        }
+
     def predict(self, batch: FusedBatch) -> tf.Tensor:
         """Return the logits float32 [B, tasks] of a batch."""
-        return self.logits([vectors for vectors, *_ in self.read(batch)], batch)
+        vectors = [vectors for vectors, *_ in self.read(batch)]
+        return self.tower_logits(self.inputs(vectors, batch))

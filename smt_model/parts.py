@@ -66,7 +66,7 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
         Whose values are meant.
     optimizer
         The one whose slots lie in the model's tables; its slots follow each value, named
-        after it. None when the model was made without slots.
+        after it, and so does its count of updates. None when the model was made without slots.
     """
     slots = list(optimizer.initial) if optimizer else []
     for table in model.tables:
@@ -76,11 +76,19 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
                 columns = slice(block * dim, (block + 1) * dim)
                 rows = slice(start, start + column.buckets)
                 yield Part(name, table.packed, rows, columns)
+            yield from _count(part_name(column.name), optimizer, table)
     for variable in model.dense_variables:
         name = variable.name.removesuffix(":0")
         kept = [optimizer.slots[slot][variable.ref()] for slot in slots] if optimizer else []
         for part, block in zip(_names(name, slots), [variable, *kept], strict=True):
             yield Part(part, block, slice(0, variable.shape[0]))
+        yield from _count(name, optimizer, variable.ref())
+
+
+def _count(name: str, optimizer: Optimizer | None, counted: object) -> Iterator[Part]:
+    # A table's count stands with each of its features, as they may share tables otherwise.
+    if optimizer and counted in optimizer.counts:
+        yield Part(f"{name}/updates", optimizer.counts[counted], slice(0, 1))
 
 
 def _names(name: str, slots: list[str]) -> list[str]:

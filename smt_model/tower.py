@@ -38,9 +38,14 @@ class Tower(tf.Module):
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return logits float32 [B] of inputs [B, width], in the dtype of the hidden layers."""
+        return tf.squeeze(self.outputs(inputs)[-1], axis=1)
+
+    def outputs(self, inputs: tf.Tensor) -> list[tf.Tensor]:
+        """Return what each layer gives: the hidden ones [B, units], then float32 [B, 1]."""
+        found = [inputs]
         *hidden, last = zip(self.kernels, self.biases, strict=True)
         for kernel, bias in hidden:
-            inputs = tf.matmul(inputs, tf.cast(kernel, self._dtype))
-            inputs = tf.nn.relu(tf.nn.bias_add(inputs, tf.cast(bias, self._dtype)))
+            product = tf.matmul(found[-1], tf.cast(kernel, self._dtype))
+            found.append(tf.nn.relu(tf.nn.bias_add(product, tf.cast(bias, self._dtype))))
         kernel, bias = last
-        return tf.squeeze(tf.matmul(tf.cast(inputs, tf.float32), kernel) + bias, axis=1)
+        return [*found[1:], tf.matmul(tf.cast(found[-1], tf.float32), kernel) + bias]

@@ -89,7 +89,7 @@ def _statistics(
     expected = column.buckets * -math.expm1(values * _log_stays_empty(column.buckets))
     fill[0] = column.buckets - used
     return HashStatistics(
-        encoding=column.encoding,
+        encoding="hash" if hashed else "identity",
         buckets=column.buckets,
         values=values,
         rows=rows,

@@ -281,6 +281,31 @@ def test_a_run_that_fails_to_read_leaves_nothing(raw: Path) -> None:
     assert contents(raw / "shards") == {}
 
 
+@pytest.mark.parametrize(
+    ("happening", "message"),
+    [
+        (lambda path: path.write_text(path.read_text() * 2), "changed while it was read"),
+        (lambda path: path.write_text(path.read_text()[:-40]), "changed while it was read"),
+        (lambda path: os.utime(path, (1, 1)), "changed while it was read"),
+        (Path.unlink, "vanished while it was read"),
+    ],
+    ids=["longer", "shorter", "touched", "gone"],
+)
+def test_a_source_that_changes_meanwhile_is_noticed(
+    happening: Callable[[Path], object], message: str, raw: Path
+) -> None:
+    happened: list[object] = []
+
+    def happen(_stage: str, _done: int, _total: int) -> None:
+        if not happened:
+            happened.append(happening(raw / "taobao_train_data"))
+
+    with pytest.raises(UserError, match=message):
+        prepare(job_of(raw), happen)
+
+    assert contents(raw / "shards") == {}
+
+
 def test_progress_reaches_its_totals(raw: Path) -> None:
     seen: list[tuple[str, int, int]] = []
 
