@@ -8,7 +8,7 @@ import polars as pl
 from smt_features.lists import Int64s
 from smt_features.parquet import OLDEST
 from smt_features.statistics.column_counts import ColumnCounts
-from smt_features.statistics.kinds import rated_columns
+from smt_features.statistics.positives import PositiveCounts
 from smt_features.statistics.sample import PLACE, RowSample
 from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.statistics.tally import Tally
@@ -32,11 +32,7 @@ class SplitCounts:
         self.schema = schema
         self._rows = 0
         self._values = {c.name: ValueCounts(c, hash_seed) for c in schema.columns}
-        self._positives = {
-            (label.name, c.name): ValueCounts(c, hash_seed)
-            for label in schema.labels
-            for c in rated_columns(schema)
-        }
+        self._positives = PositiveCounts(schema, hash_seed)
         self._lengths = {c.name: np.zeros(1, np.int64) for c in schema.columns if c.is_list}
         self._distinct = dict.fromkeys(self._lengths, 0)
         self._combinations: dict[str, int] = {}
@@ -62,9 +58,7 @@ class SplitCounts:
         self._rows += counted.rows
         for name, values in counted.values.items():
             self._values[name].add(values)
-        for label, columns in counted.positives.items():
-            for name, values in columns.items():
-                self._positives[label, name].add(values)
+        self._positives.add(counted.positives)
         for name, lists in counted.lists.items():
             self._lengths[name] = _added(self._lengths[name], lists.lengths)
             self._distinct[name] += lists.distinct
@@ -85,9 +79,7 @@ class SplitCounts:
         nulls = int(counts.filter(is_null_text(column))[COUNT].sum())
         present = counts.filter(~is_null_text(column))
         distinct = present.height
-        positives = {
-            label: found.frame() for (label, of), found in self._positives.items() if of == name
-        }
+        positives = self._positives.of(name)
         sample = pl.DataFrame()
         if sketch is not None:
             distinct = sketch.with_counts(present).distinct
@@ -131,8 +123,7 @@ class SplitCounts:
             sample = self._sample.frame()
             for name in self._values if whole_sample else dict.fromkeys(labels + sketched):
                 yield _counts(split, name, "sample", sample[name], sample[PLACE])
-        for (label, name), values in self._positives.items():
-            counts = values.frame()
+        for label, name, counts in self._positives.frames():
             yield _counts(split, name, f"positive {label}", counts[VALUE], counts[COUNT])
         for name, by_length in self._lengths.items():
             yield _counts(split, name, "length", _texts(np.arange(len(by_length))), by_length)
@@ -161,7 +152,7 @@ class SplitCounts:
                 self._distinct[name] += int(numbers.sum())
             elif str(kind).startswith("positive "):
                 label = str(kind).removeprefix("positive ")
-                self._positives[label, name].add(Counted(NO_IDS, NO_IDS, texts))
+                self._positives.add_counts(label, name, Counted(NO_IDS, NO_IDS, texts))
             else:
                 registers = part[VALUE].cast(pl.Int64).to_numpy()
                 self._values[name].add_sketch(str(kind), registers, numbers)

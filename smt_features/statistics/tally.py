@@ -8,14 +8,13 @@ import polars as pl
 import pyarrow as pa
 
 from smt_features.lists import Int64s, Runs, SplitLists
-from smt_features.statistics.kinds import rated_columns
+from smt_features.statistics.positives import positive_rows
 from smt_features.statistics.sample import NO_LIMIT, rows_below
 from smt_features.statistics.value_counts import (
     Counted,
     as_ids,
     count_texts,
     count_weighted,
-    group_texts,
 )
 from smt_schemas import DatasetSchema
 
@@ -51,7 +50,7 @@ class Tally:
     lists
         By list column.
     positives
-        By label and feature that is no list: the cells of the rows whose label is 1.
+        The rows that have a label of 1, for `PositiveCounts`.
     combinations
         Rows by the digits of their labels, such as ``10``; empty beyond 63 labels.
     """
@@ -60,7 +59,7 @@ class Tally:
     sample: pa.Table
     values: dict[str, Counted]
     lists: dict[str, ListTally]
-    positives: dict[str, dict[str, Counted]]
+    positives: pa.Table
     combinations: dict[str, int]
 
 
@@ -97,7 +96,7 @@ def tally(
         sample=rows_below(cells, places, limit),
         values=values,
         lists=lists,
-        positives=_tally_positives(cells, labels, schema),
+        positives=positive_rows(cells, schema),
         combinations=_combinations(cells, labels),
     )
 
@@ -113,20 +112,6 @@ def _combinations(cells: pl.DataFrame, labels: list[str]) -> dict[str, int]:
     return {
         "".join("01"[code >> bit & 1] for bit in range(len(labels))): rows
         for code, rows in counted.iter_rows()
-    }
-
-
-def _tally_positives(
-    cells: pl.DataFrame, labels: list[str], schema: DatasetSchema
-) -> dict[str, dict[str, Counted]]:
-    if not labels:
-        return {}
-    single = [column.name for column in rated_columns(schema)]
-    # Few rows have a label of 1, so they are looked for once and grouped without more ado.
-    positive = cells.select(*labels, *single).filter(pl.any_horizontal(pl.col(labels) == "1"))
-    found = {label: positive.filter(pl.col(label) == "1") for label in labels}
-    return {
-        label: {name: group_texts(rows[name]) for name in single} for label, rows in found.items()
     }
 
 
