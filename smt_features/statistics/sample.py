@@ -6,8 +6,8 @@ import pyarrow as pa
 from smt_features.lists import Int64s
 from smt_features.parquet import OLDEST
 
-SAMPLE_ROWS = 1 << 14
-"""Rows of a sample; a share p of it has a standard error of sqrt(p(1 - p) / 16,384)."""
+SAMPLE_ROWS = 1 << 13
+"""Rows of a sample; a share p of it has a standard error of sqrt(p(1 - p) / 8,192)."""
 
 PLACE = "__place"
 """Column that holds a row's random number, int64."""
@@ -47,7 +47,7 @@ class RowSample:
         """Add rows that have their random numbers in ``PLACE``."""
         self._tables.append(rows)
         self._rows += rows.num_rows
-        if self._rows > 2 * SAMPLE_ROWS:
+        if self._rows > 4 * SAMPLE_ROWS:
             self._shrink()
 
     def frame(self) -> pl.DataFrame:
