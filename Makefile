@@ -12,7 +12,7 @@ EXAMPLES := $(STAMP)-examples
 # Errors only: warnings of package indices and build tools are not the reader's business.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: install demo test test-slow lint bench clean
+.PHONY: install demo test test-slow lint docs clean
 install: $(STAMP)
 
 $(BIN)/pip:
@@ -50,6 +50,12 @@ lint: install
 	$(BIN)/mypy --explicit-package-bases tests
 	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
+
+# Any warning fails the build (`strict`); the variable silences a banner about a later mkdocs.
+docs: install
+	@$(PIP) --no-build-isolation -c constraints.txt \
+		--config-settings editable_mode=strict -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 clean:
 	rm -rf $(VENV) build demo .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -21,8 +21,9 @@ from typing import Any
 from smt_schemas import DatasetSchema, taobao
 
 SETTINGS = {
-    "synthetic": ["--optimizer", "adam", "--learning-rate", "0.004", "--lr-schedule", "cosine"],
-    "folds": ["--optimizer", "adam", "--learning-rate", "0.001", "--lr-schedule", "cosine"],
+    "synthetic": "--epochs 1 --initial-accumulator 1e-6 --lr-schedule cosine "
+    "--l2-regularization 1e-4",
+    "folds": "--epochs 3 --optimizer adam --learning-rate 0.001 --lr-schedule cosine",
 }
 
 
@@ -36,7 +37,7 @@ def main() -> None:
     folds.add_argument("--folds", type=int, default=5)
     for command, seeds in ((synthetic, 1), (folds, 3)):
         command.add_argument("--seeds", type=int, default=seeds, help="models of each data set")
-        command.add_argument("--train", default=" ".join(SETTINGS[command.prog.split()[-1]]))
+        command.add_argument("--train", default=SETTINGS[command.prog.split()[-1]])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.command == "synthetic":

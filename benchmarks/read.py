@@ -9,16 +9,16 @@ time. One whose library is not installed is left out.
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-
-from timing import in_turn
 
 from smt_features import Split, open_shards
 
@@ -46,8 +46,22 @@ def main() -> None:
         bind_to_one_core()
         timings = in_turn(things, arguments.runs)
     print(f"{split.rows:,} rows in batches of {arguments.batch_size}, one core; median (range)")
-    for name, timing in timings.items():
-        print(f"{name:>24}  {timing}  {split.rows / timing.median:>9,.0f} rows/s")
+    for name, seconds in timings.items():
+        middle, low, high = statistics.median(seconds), min(seconds), max(seconds)
+        rate = split.rows / middle
+        print(f"{name:>24}  {middle:.2f} s ({low:.2f} to {high:.2f})  {rate:>9,.0f} rows/s")
+
+
+def in_turn(things: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
+    """Return the seconds of each thing, in this process, in turn, after one run to warm up."""
+    seconds: dict[str, list[float]] = {name: [] for name in things}
+    for turn in range(runs + 1):
+        for name, thing in things.items():
+            start = time.perf_counter()
+            thing()
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
 
 
 def bind_to_one_core() -> None:

@@ -28,7 +28,7 @@ def command(
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the data; 1000 when --steps is 0 too.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Rows a step, or a micro-batch.")] = 512,
+    batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,
     optimizer: Annotated[
         str, typer.Option(help="adagrad, adagraddecay, adam, adamasync or gradientdescent.")
     ] = "adagrad",
@@ -63,7 +63,7 @@ def command(
         typer.Option(help="Factors of the tasks' losses: ctr=1,cvr=10. 1 for those left out."),
     ] = None,
     micro_batch: Annotated[
-        int, typer.Option(help="Batches whose gradients add up to one update.")
+        int, typer.Option(help="Parts of a batch, whose gradients make one update.")
     ] = 1,
     l2_regularization: Annotated[
         float, typer.Option(help="Factor of half the sum of squared tower kernels in the loss.")

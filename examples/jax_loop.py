@@ -1,6 +1,6 @@
 """JAX: a loop of one jitted step, fed by NumPy batches.
 
-    python examples/jax_loop.py DATA [--run RUN]
+Run `python examples/jax_loop.py DATA [--run RUN]`.
 
 The model of each task is a factorization machine (Rendle, 2010), over one table with offsets.
 """

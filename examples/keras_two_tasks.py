@@ -1,6 +1,6 @@
 """Keras 3: the functional model of two tasks, trained by `fit` on a tf.data.Dataset.
 
-python examples/keras_two_tasks.py DATA [--run RUN]
+Run `python examples/keras_two_tasks.py DATA [--run RUN]`.
 """
 
 import keras

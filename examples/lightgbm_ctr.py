@@ -1,9 +1,10 @@
 """LightGBM: gradient boosting on clicks, with features that Polars derives from the shards.
 
-    python examples/lightgbm_ctr.py DATA [--run RUN]
+Run `python examples/lightgbm_ctr.py DATA [--run RUN]`.
 
-Trees cannot use 100,000 buckets as they stand, so an id of many buckets becomes its click rate
-in the train split, smoothed, without the row itself (otherwise the label leaks into it).
+Trees cannot use 100,000 buckets as they stand, so an id of many buckets becomes its smoothed click
+rate in the train split; for a row of the train split itself that of the other folds, because the
+label would leak into it otherwise. The user is left out: users of the test split may be new.
 """
 
 import lightgbm
@@ -15,41 +16,50 @@ from smt_schemas import DatasetSchema
 
 FEW = 100
 PRIOR_ROWS = 50
+FOLDS = 5
 
 
-def features(frame: pl.LazyFrame, train: pl.LazyFrame, schema: DatasetSchema) -> pl.DataFrame:
+def features(frame: pl.DataFrame, train: pl.DataFrame, schema: DatasetSchema) -> pl.DataFrame:
     """Return a column for each feature; ``frame`` is the train split itself or another."""
-    columns: list[pl.Expr] = []
-    prior = pl.lit(train.select(pl.col("clk").mean()).collect().item())
-    own = frame is train
+    columns: list[pl.Series] = []
     for feature in schema.features:
-        ids = pl.col(feature.name)
+        ids = frame[feature.name]
         if feature.is_list:
-            entries = pl.col(f"{feature.name}_count").list.sum()
-            columns += [ids.list.len().alias(feature.name), entries.alias(f"{feature.name}_sum")]
+            columns.append(ids.list.len())
         elif feature.buckets <= FEW:
             columns.append(ids)
-        else:
-            rates = train.group_by(feature.name).agg(
-                clicks=pl.col("clk").cast(pl.Int32).sum(), rows=pl.len().cast(pl.Int32)
-            )
-            frame = frame.join(rates, on=feature.name, how="left", maintain_order="left")
-            rows = pl.col("rows").fill_null(0) - int(own)
-            clicks = pl.col("clicks").fill_null(0) - pl.col("clk") * int(own)
-            rate = (clicks + PRIOR_ROWS * prior) / (rows + PRIOR_ROWS)
-            frame = frame.with_columns(rate.alias(f"{feature.name}_rate")).drop("clicks", "rows")
-            columns.append(pl.col(f"{feature.name}_rate"))
-    return frame.select(columns).collect()
+        elif feature.name != schema.user_column:
+            columns.append(click_rates(frame, train, feature.name))
+    return pl.DataFrame(columns)
+
+
+def click_rates(frame: pl.DataFrame, train: pl.DataFrame, name: str) -> pl.Series:
+    """Return for each row the smoothed click rate of its id."""
+    clicks, rows = pl.col("clk").cast(pl.Float64).sum(), pl.len().cast(pl.Float64)
+    if frame is train:
+        fold = pl.int_range(pl.len()) % FOLDS
+        found = frame.select(
+            clicks=clicks.over(name) - clicks.over(name, fold),
+            rows=rows.over(name) - rows.over(name, fold),
+        )
+    else:
+        counts = train.group_by(name).agg(clicks=clicks, rows=rows)
+        found = frame.select(name).join(counts, on=name, how="left", maintain_order="left")
+    prior = train["clk"].mean()
+    rate = (pl.col("clicks").fill_null(0) + PRIOR_ROWS * prior) / (
+        pl.col("rows").fill_null(0) + PRIOR_ROWS
+    )
+    return found.select(rate.alias(name)).to_series()
 
 
 def main() -> None:
     data, args = arguments(__doc__)
-    train, test = data["train"].to_polars(), data["test"].to_polars()
+    train, test = (data[split].to_polars().collect() for split in ("train", "test"))
     table = features(train, train, data.schema)
     few = [f.name for f in data.schema.features if not f.is_list and f.buckets <= FEW]
     rows = lightgbm.Dataset(
         table.to_numpy(),
-        label=train.select("clk").collect()["clk"].to_numpy(),
+        label=train["clk"].to_numpy(),
         feature_name=table.columns,
         categorical_feature=few,
     )

@@ -1,9 +1,9 @@
 """Polars and DuckDB: two plain queries on the shards, no model.
 
-    python examples/sql_query.py DATA [--run RUN]
+Run `python examples/sql_query.py DATA [--run RUN]`.
 
 DuckDB reads the Parquet files by their names, with nothing of this project. The first query is
-a report; the second scores the test split by the click rates of its ads and users.
+a report; the second scores the test split by the click rates of its ads and user segments.
 """
 
 import duckdb
@@ -19,10 +19,10 @@ SCORES = """
     test AS (SELECT * FROM read_parquet($test, filename = true, file_row_number = true)),
     prior AS (SELECT avg(clk) AS rate FROM train),
     ads AS (SELECT adgroup_id, sum(clk) AS clicks, count(*) AS rows FROM train GROUP BY ALL),
-    users AS (SELECT user_id, sum(clk) AS clicks, count(*) AS rows FROM train GROUP BY ALL)
+    segments AS (SELECT cms_segid, sum(clk) AS clicks, count(*) AS rows FROM train GROUP BY ALL)
     SELECT (coalesce(ads.clicks, 0) + 50 * rate) / (coalesce(ads.rows, 0) + 50)
-         * (coalesce(users.clicks, 0) + 50 * rate) / (coalesce(users.rows, 0) + 50) AS score
-    FROM test CROSS JOIN prior LEFT JOIN ads USING (adgroup_id) LEFT JOIN users USING (user_id)
+         * (coalesce(segments.clicks, 0) + 50 * rate) / (coalesce(segments.rows, 0) + 50) AS score
+    FROM test CROSS JOIN prior LEFT JOIN ads USING (adgroup_id) LEFT JOIN segments USING (cms_segid)
     ORDER BY filename, file_row_number
 """
 
@@ -35,8 +35,8 @@ def main() -> None:
     }
     print("DuckDB, by price bucket:")
     print(duckdb.sql(BY_PRICE, params={"train": files["train"]}).pl())
-    segments = data["train"].to_polars().group_by("cms_group_id")
-    counted = segments.agg(rows=pl.len(), clicked=pl.col("clk").mean().round(4))
+    groups = data["train"].to_polars().group_by("cms_group_id")
+    counted = groups.agg(rows=pl.len(), clicked=pl.col("clk").mean().round(4))
     print("Polars, by user segment:")
     print(counted.sort("rows", "cms_group_id", descending=[True, False]).head(5).collect())
     scores = duckdb.sql(SCORES, params=files).fetchnumpy()["score"]

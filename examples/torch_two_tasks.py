@@ -1,6 +1,6 @@
 """PyTorch: a shared embedding table and a tower for each task, fed by an IterableDataset.
 
-python examples/torch_two_tasks.py DATA [--run RUN]
+Run `python examples/torch_two_tasks.py DATA [--run RUN]`.
 """
 
 from functools import partial

@@ -9,17 +9,15 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_WAITING = 2
-"""Threads beyond one a core: so many are waiting for the interpreter or for Polars at a time."""
 
-
-def ordered_map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def ordered_map(function: Callable[[T], R], items: Iterable[T], *, waiting: int = 0) -> Iterator[R]:
     """Yield ``function(item)`` in the order of the items.
 
     One item is taken ahead for each thread. An error of the function or of the items surfaces at
-    its place in the order.
+    its place in the order. There is a thread for each core, and ``waiting`` more for when some
+    wait, for the interpreter or for Polars' own threads.
     """
-    threads = (os.cpu_count() or 1) + _WAITING
+    threads = (os.cpu_count() or 1) + waiting
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as executor:
         try:

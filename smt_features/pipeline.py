@@ -96,7 +96,8 @@ def encode_units(
             position=block.position,
         )
 
-    return ordered_map(work, (read for unit in units for read in block_reads(unit, schema)))
+    reads = (read for unit in units for read in block_reads(unit, schema))
+    return ordered_map(work, reads, waiting=2)
 
 
 def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:

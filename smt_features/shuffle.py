@@ -23,7 +23,7 @@ Int64s = npt.NDArray[np.int64]
 KEY = "__key"
 """Column that holds the sort key, uint64."""
 
-RUN_ROWS = 1 << 20
+RUN_ROWS = 1 << 19
 """Rows that are held and sorted in memory at a time."""
 
 _SAMPLE_EVERY = 1024

@@ -66,7 +66,7 @@ class TrainConfig(BaseModel):
     task_weight
         Factors of the tasks' losses, ``ctr=1,cvr=10``; 1 for those left out.
     micro_batch
-        Micro-batches, of `batch_size` rows each, whose gradients add up to one update.
+        Into how many parts a batch is cut; their gradients add up to one update.
     l2_regularization
         Factor λ of the term ``λ · ½ Σ kernel²`` over the tower kernels, added to the loss.
     seed
@@ -140,6 +140,13 @@ class TrainConfig(BaseModel):
         return text
 
     @model_validator(mode="after")
+    def _parts_have_rows(self) -> Self:
+        if self.micro_batch > self.batch_size:
+            msg = "a batch has fewer rows (batch-size) than micro-batch would cut it into"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _effective(self) -> Self:
         """Refuse an option that would change nothing."""
         needs = {
@@ -200,11 +207,6 @@ class TrainConfig(BaseModel):
         except ValidationError as error:
             msg = f"{path} is not the configuration of a run: {_problems(error)}"
             raise UserError(msg) from error
-
-    @property
-    def rows_per_step(self) -> int:
-        """Rows of an update."""
-        return self.batch_size * self.micro_batch
 
     def deciding(self) -> dict[str, Any]:
         """Return the options that decide the weights, as JSON values.

@@ -48,16 +48,8 @@ def fused_tables(schema: DatasetSchema) -> tuple[TableLayout, ...]:
     Raises
     ------
     UserError
-        When a table has more rows than an int32 can number, or the schema has numeric features,
-        which the towers do not take yet.
+        When a table has more rows than an int32 can number.
     """
-    if schema.numerics:
-        msg = (
-            f"The model does not take numeric features yet: {schema.numerics[0].name!r}. Give it "
-            'role = "ignore" without encoding and null_value, and prepare the log again; other '
-            "models read it from the shards as float32."
-        )
-        raise UserError(msg)
     widths: dict[int, list[Column]] = {}
     for column in schema.features:
         widths.setdefault(column.dim, []).append(column)

@@ -50,9 +50,10 @@ class MultiTaskModel(tf.Module):
         super().__init__(name="simple_multitask")
         self.schema = schema
         layouts = fused_tables(schema)
-        self.fuser = Fuser(layouts, list(schema.tasks.values()))
+        numerics = [column.name for column in schema.numerics]
+        self.fuser = Fuser(layouts, list(schema.tasks.values()), numerics)
         self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
-        width = sum(layout.width for layout in layouts)
+        width = sum(layout.width for layout in layouts) + len(numerics)
         self.towers = [Tower(task, width, seed, bf16=bf16) for task in schema.tasks]
         self._dtype = tf.bfloat16 if bf16 else tf.float32
 
@@ -75,7 +76,8 @@ class MultiTaskModel(tf.Module):
             weights=tf.TensorSpec([None], tf.float32),
         )
         labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
-        return FusedBatch((table,) * len(self.tables), labels)
+        numerics = tf.TensorSpec([None, len(self.schema.numerics)], tf.float32)
+        return FusedBatch((table,) * len(self.tables), labels, numerics)
 
     def read(self, batch: FusedBatch) -> list[list[tf.Tensor]]:
         """Return, for each table, the batch's distinct vectors and their slots."""
@@ -88,6 +90,8 @@ class MultiTaskModel(tf.Module):
             table.pool(found, part, examples)
             for table, found, part in zip(self.tables, vectors, batch.tables, strict=True)
         ]
+        if self.schema.numerics:
+            pooled.append(batch.numerics)
         return pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
 
     def tower_logits(self, inputs: tf.Tensor) -> tf.Tensor:

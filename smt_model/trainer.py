@@ -54,7 +54,7 @@ class Trainer:
         self._run = run
         self._split = dataset[TRAIN]
         self.step = 0
-        self.steps_per_epoch = self._split.steps(config.rows_per_step)
+        self.steps_per_epoch = self._split.steps(config.batch_size)
         self.total = config.total_steps(self.steps_per_epoch)
         self._optimizer = make_optimizer(config, self.total)
         self.model = MultiTaskModel(
@@ -125,7 +125,7 @@ class Trainer:
     def samples(self) -> int:
         """Rows trained on; the last batch of an epoch may have fewer than the others."""
         epochs, steps = divmod(self.step, self.steps_per_epoch)
-        return epochs * self._split.rows + steps * self._config.rows_per_step
+        return epochs * self._split.rows + steps * self._config.batch_size
 
     @property
     def reports_now(self) -> bool:
@@ -208,7 +208,7 @@ def fused_batches(
     """Yield the batches of steps ``start`` to ``stop``, as tensors, epoch after epoch."""
     step = start
     while step < stop:
-        size = config.rows_per_step
+        size = config.batch_size
         epoch, first = divmod(step, split.steps(size))
         rows = split.batches(
             size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle

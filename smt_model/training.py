@@ -169,7 +169,7 @@ class _Training:
         length = f"{trainer.total:,} steps"
         if not (config.steps or config.epochs):
             length += f" ({DEFAULT_EPOCHS:,} epochs, as --steps 0 means)"
-        rows = f"{config.rows_per_step:,} rows ({trainer.steps_per_epoch:,} an epoch)"
+        rows = f"{config.batch_size:,} rows ({trainer.steps_per_epoch:,} an epoch)"
         if not self._goes_on():
             return f"{self._run.path} is finished: {trainer.step:,} of {trainer.total:,} steps"
         if trainer.step:

@@ -85,7 +85,7 @@ def test_options_of_the_update_reach_the_run_in_both_spellings(data: Path, tmp_p
     run = tmp_path / "run"
     result = smt(
         *("train", "--data_location", data, "--checkpoint", run, "--steps", "3", "--no_eval"),
-        *("--batch_size", "20", "--micro_batch", "3", "--optimizer", "adagraddecay"),
+        *("--batch_size", "60", "--micro_batch", "3", "--optimizer", "adagraddecay"),
         *("--accumulator_decay_steps", "2", "--accumulator-decay-rate", "0.5"),
         *("--lr_schedule", "exponential", "--warmup_steps", "1", "--lr-decay-steps", "4"),
         *("--lr-decay-rate", "0.3", "--clip_norm", "0.7", "--task_weight", "ctr=2,cvr=5"),
@@ -93,7 +93,7 @@ def test_options_of_the_update_reach_the_run_in_both_spellings(data: Path, tmp_p
     assert result.returncode == 0, result.stderr
     assert result.stderr.startswith("Training 3 steps of 60 rows (5 an epoch)")
     expected = {
-        "batch_size": 20,
+        "batch_size": 60,
         "micro_batch": 3,
         "optimizer": "adagraddecay",
         "accumulator_decay_steps": 2,

@@ -61,6 +61,8 @@ def random_batch(schema: DatasetSchema, rows: int, seed: Any) -> dict[str, Any]:
             rng.integers(1, 4, lengths.sum()).astype(np.int32),
             np.concatenate([[0], np.cumsum(lengths)]),
         )
+    for column in schema.numerics:
+        batch[column.name] = rng.normal(size=rows).astype(np.float32)
     return batch
 
 

@@ -52,7 +52,8 @@ class Reference:
         """Update once; return the loss before the update."""
         means = {c.name: mean_matrix(batch[c.name], c.buckets) for c in self.schema.features}
         pooled = [means[name] @ table for name, table in self.tables.items()]
-        inputs = np.concatenate(pooled, axis=1)
+        numerics = [batch[c.name].astype(np.float64)[:, None] for c in self.schema.numerics]
+        inputs = np.concatenate([*pooled, *numerics], axis=1)
         losses, back = [], np.zeros_like(inputs)
         updates: list[tuple[Array, Any, Array]] = []  # value, rows, gradient of these
         whole = slice(None)
@@ -149,5 +150,17 @@ def test_two_widths_train_as_the_numpy_model_does(
 ) -> None:
     schema = make_schema(tags={"embedding_dim": 8})
     train = both(schema, rules, Loss())
+    losses, expected = train([make_batch(schema, 32, seed) for seed in range(5)])
+    np.testing.assert_allclose(losses[:, 0], expected, atol=1e-5)
+
+
+def test_numeric_features_join_the_input_as_in_the_numpy_model(
+    schema: DatasetSchema, make_batch: Any, rules: Any
+) -> None:
+    numeric = {"role": "item", "type": "float", "encoding": "numeric", "required": True}
+    fields = schema.model_dump()
+    fields["columns"] += [numeric | {"name": name} for name in ("price", "age")]
+    schema = DatasetSchema.model_validate(fields)
+    train = both(schema, rules, Loss(), "adam", micro_batches=2)
     losses, expected = train([make_batch(schema, 32, seed) for seed in range(5)])
     np.testing.assert_allclose(losses[:, 0], expected, atol=1e-5)

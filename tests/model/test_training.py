@@ -105,7 +105,7 @@ def test_l2_regularisation_shrinks_the_kernels(dataset: Path, tmp_path: Path) ->
 def test_micro_batches_train_as_one_batch_of_all_their_rows(dataset: Path, tmp_path: Path) -> None:
     options = {"evaluate": False, "lr_schedule": "cosine", "steps": 20}
     whole, _ = train(config(dataset, tmp_path / "whole", batch_size=60, **options))
-    cut, _ = train(config(dataset, tmp_path / "cut", batch_size=15, micro_batch=4, **options))
+    cut, _ = train(config(dataset, tmp_path / "cut", batch_size=60, micro_batch=4, **options))
     assert lines(cut)[0]["loss"] == pytest.approx(lines(whole)[0]["loss"], abs=1e-6)
     assert cut.config.micro_batch == 4
     (first,), (second,) = (run.newest_checkpoint().glob("*.safetensors") for run in (whole, cut))

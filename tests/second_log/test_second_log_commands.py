@@ -19,20 +19,6 @@ def process(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def without_numbers(folder: Path) -> Path:
-    """Write the schema with its numeric features ignored, and return its path."""
-    text = SCHEMA.read_text()
-    for line in ('encoding = "numeric"\n', "null_value = -1.5\n"):
-        text = text.replace(line, "")
-    for name, role in (("age", "user"), ("price", "item")):
-        text = text.replace(
-            f'name = "{name}"\nrole = "{role}"', f'name = "{name}"\nrole = "ignore"'
-        )
-    path = folder / "without_numbers.toml"
-    path.write_text(text)
-    return path
-
-
 def test_prepare_verify_and_inspect(
     second_log: Any, tmp_path: Path, smt: Callable[..., Any]
 ) -> None:
@@ -75,29 +61,21 @@ def test_guessed_schema_prepares_the_log(
     assert "200 rows read = 200 published + 0 rejected" in prepared.out
 
 
-def test_train_on_vocabulary_and_derived_features(second_log: Any, tmp_path: Path) -> None:
+def test_train_on_all_kinds_of_features(second_log: Any, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    schema = without_numbers(tmp_path)
-    prepared = process("prepare", second_log.directory, "--schema", schema, "--output", out)
+    prepared = process("prepare", second_log.directory, "--schema", SCHEMA, "--output", out)
     assert prepared.returncode == 0, prepared.stderr
 
     trained = process(
         *("train", "--data-location", out, "--output-dir", tmp_path / "runs"),
         *("--steps", "4", "--batch-size", "128", "--json"),
     )
+    (run,) = (tmp_path / "runs").iterdir()
+    evaluated = process("evaluate", run, "--json")
 
     assert trained.returncode == 0, trained.stderr
     assert json.loads(trained.stdout)["rows"] == 200
-
-
-def test_train_says_that_numeric_features_are_not_taken(second_log: Any, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    process("prepare", second_log.directory, "--schema", SCHEMA, "--output", out)
-
-    refused = process("train", "--data-location", out, "--output-dir", tmp_path / "runs")
-
-    assert refused.returncode == 1
-    assert "does not take numeric features yet: 'age'" in refused.stderr
+    assert json.loads(evaluated.stdout) == json.loads(trained.stdout)
 
 
 @pytest.mark.parametrize("fmt", ["parquet", "tfrecord"])
