@@ -40,7 +40,8 @@ class EmbeddingTable(tf.Module):
         )
         for column, (start, stop) in zip(layout.features, pairwise(layout.offsets), strict=True):
             name, size = part_name(column.name), (stop - start, layout.dim)
-            self.packed[start:stop].assign(self._begun(truncated_normal(size, name, seed)))
+            # Not by a slice: assigning to one copies the whole variable.
+            self.assign(tf.range(start, stop), self._begun(truncated_normal(size, name, seed)))
 
     def read(self, batch: TableBatch) -> list[tf.Tensor]:
         """Return the vectors of a batch's rows and their slots, float32 [U, dim] each."""

@@ -63,8 +63,18 @@ class Part:
 
     def write(self, values: NDArray[np.generic]) -> None:
         """Replace the values."""
-        where = self.rows if self.columns is None else (self.rows, self.columns)
-        self.variable[where].assign(values)
+        if self.columns is None:
+            self.variable[self.rows].assign(values)
+            return
+        # Row by row, as a slice of columns would copy an entire table.
+        for start in range(0, len(values), PIECE):
+            piece = values[start : start + PIECE]
+            numbers = tf.range(len(piece)) + (self.rows.start + start)
+            rows = self.variable.sparse_read(numbers).numpy()
+            rows[:, self.columns] = piece
+            tf.raw_ops.ResourceScatterUpdate(
+                resource=self.variable.handle, indices=numbers, updates=rows
+            )
 
 
 def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
