@@ -63,8 +63,14 @@ class EvOptions(BaseModel):
         return self.ev or self.adaptive_emb
 
     def changed(self, values: Mapping[str, Any]) -> "EvOptions":
-        """Return these options with other values for some, checked like all options."""
+        """Return these options with other values for some, checked like all options.
+
+        A feature whose keys own no vectors is not asked to admit or to drop any.
+        """
         mine = {name: getattr(self, name) for name in EvOptions.model_fields}
+        owning = {name: values.get(name, mine[name]) for name in ("ev", "adaptive_emb")}
+        if not any(owning.values()):
+            mine |= {"ev_filter": None, "ev_elimination": None}
         return EvOptions.model_validate(mine | dict(values))
 
     def key_table(self, allocator: RowAllocator) -> KeyTable:

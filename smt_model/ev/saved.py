@@ -37,14 +37,14 @@ class KeyPart:
     values
         The array, or the table whose `columns` hold it.
     rows
-        The lines of `values` that belong to the keys.
+        The lines of `values` that belong to the keys; a range means these and no others.
     columns
         Of a table.
     """
 
     name: str
     values: "NDArray[np.generic] | tf.Variable"
-    rows: NDArray[np.integer]
+    rows: NDArray[np.integer] | range
     columns: slice | None = None
 
     @property
@@ -106,7 +106,7 @@ def _feature_parts(
     yield from _counts(f"{name}/candidate", keys, order[~owns])
     if keys.bloom is not None:
         counters = keys.bloom.counters
-        yield KeyPart(f"{name}/bloom", counters, np.arange(len(counters)))
+        yield KeyPart(f"{name}/bloom", counters, range(len(counters)))
 
 
 def _counts(name: str, keys: KeyTable, numbers: NDArray[np.int64]) -> Iterator[KeyPart]:

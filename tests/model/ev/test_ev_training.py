@@ -105,3 +105,13 @@ def test_options_for_a_column_that_is_not_there_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=r"columns\.usr"):
         train(config(with_keys, tmp_path / "run", columns={"usr": {"ev": True}}))
+
+
+def test_a_feature_can_be_left_out_of_what_all_others_do(with_keys: Path, tmp_path: Path) -> None:
+    options = OPTIONS["counter"] | {"columns": {"brand": {"ev": False}}}
+    run, _ = train(config(with_keys, tmp_path / "run", **options))
+    (file,) = run.newest_checkpoint().glob("*.safetensors")
+    found = read_tensors(file)
+    assert found["embedding/brand"].shape == (30, 4)
+    assert "embedding/brand/key" not in found
+    assert "embedding/user/key" in found
