@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import typer
 
-from smt_cli import deeprec, evaluate, export, inspect_stats, prepare, synth, train, verify
+from smt_cli import deeprec, evaluate, export, inspect_stats, predict, prepare, synth, train, verify
 
 app = typer.Typer(
     name="smt",
@@ -22,6 +22,7 @@ app.command("inspect-stats")(inspect_stats.command)
 app.command("verify")(verify.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
+app.command("predict")(predict.command)
 app.command("export")(export.command)
 
 

@@ -70,15 +70,16 @@ def encode_units(
     def work(read: Callable[[], RowBlock]) -> Encoded:
         return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle, count=count)
 
-    return ordered_map(work, (read for unit in units for read in _reads(unit, schema)))
+    return ordered_map(work, (read for unit in units for read in block_reads(unit, schema)))
 
 
 def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
     """Yield the rows of a source as cells, unvalidated."""
-    return (read() for read in _reads(Unit(source), schema))
+    return (read() for read in block_reads(Unit(source), schema))
 
 
-def _reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
+def block_reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowBlock]]:
+    """Yield, for each block of a unit, a function that parses it; it may run in any thread."""
     if unit.source.kind == "parquet":
         for table in read_tables(unit.source, schema):
             yield partial(to_rows, table, schema)

@@ -12,7 +12,7 @@ _CHUNK = 4 * _WORD
 """Bytes of each text that a turn of the loop takes: most cells of a log fit in one turn."""
 
 
-def murmur3_32(texts: tf.Tensor, seed: int) -> tf.Tensor:
+def murmur3_32(texts: tf.Tensor, seed: tf.Tensor | int) -> tf.Tensor:
     """Return the hash of each text, equal to ``mmh3.hash(text, seed, signed=False)``.
 
     Any bytes of any length are hashed exactly. Time grows with the longest text of the batch,
@@ -23,7 +23,7 @@ def murmur3_32(texts: tf.Tensor, seed: int) -> tf.Tensor:
     texts
         string [N].
     seed
-        Seed of the hash, 0 to 2³² - 1.
+        Seed of the hash, 0 to 2³² - 1; a tensor is uint32 [].
 
     Returns
     -------
@@ -46,7 +46,7 @@ def murmur3_32(texts: tf.Tensor, seed: int) -> tf.Tensor:
             state = tf.where(is_whole, _rotate(begun, 13) * _u32(5) + _u32(0xE6546B64), begun)
         return start + _CHUNK, state
 
-    initial = tf.fill([tf.size(texts)], _u32(seed))
+    initial = tf.fill([tf.size(texts)], tf.convert_to_tensor(seed, tf.uint32))
     _, state = tf.while_loop(
         lambda start, _: start < longest,
         take_chunk,
