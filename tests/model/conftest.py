@@ -11,6 +11,8 @@ from smt_features import Bags
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_model import runtime
+from smt_model.config import TrainConfig
+from smt_model.training import train
 from smt_schemas import DatasetSchema
 
 runtime.start_tensorflow()
@@ -139,3 +141,15 @@ def prepared(folder: Path, seed: int) -> Path:
         (folder / name).write_text("".join(lines))
     prepare(PrepareJob(folder, folder / "shards", small_schema(), seed=seed))
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a short run on `dataset`."""
+    return short_run(dataset, tmp_path_factory.mktemp("run") / "run")
+
+
+def short_run(data: Path, path: Path, **options: Any) -> Path:
+    fields = {"steps": 30, "batch_size": 64, **options}
+    run, _ = train(TrainConfig(data_location=str(data), checkpoint=str(path), **fields))
+    return run.path
