@@ -84,7 +84,8 @@ def _errors(
             )
         elif rule == "fields":
             count = count_fields(raw[row], schema.csv)
-            found.append(f"has {count} fields instead of {len(schema.columns)}")
+            fields = "field" if count == 1 else "fields"
+            found.append(f"has {count} {fields} instead of {len(schema.columns)}")
         else:
             found.append(MEANING.get(rule, rule))
     return found
