@@ -8,10 +8,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from smt_features.files import published
 from smt_model import checkpoint
 from smt_model.batching import FusedBatch
+from smt_model.html_report import html_report
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
+from smt_model.predictions import Predictions
 from smt_model.prefetch import Prefetcher
 from smt_model.progress import evaluating
 from smt_model.report import Evaluation, evaluate_predictions
@@ -25,7 +28,9 @@ BATCH = 4096
 _DEPTH = 4
 
 
-def evaluate_run(run: Path, data_location: Path | None, split: str) -> Evaluation:
+def evaluate_run(
+    run: Path, data_location: Path | None, split: str, html: Path | None = None
+) -> Evaluation:
     """Evaluate the newest checkpoint of a run.
 
     Parameters
@@ -36,11 +41,14 @@ def evaluate_run(run: Path, data_location: Path | None, split: str) -> Evaluatio
         Shards or data folder; None for the run's own.
     split
         Name of the split.
+    html
+        File for a page with the metrics and their curves.
 
     Raises
     ------
     UserError
-        When the run or the data cannot be read, or do not belong together.
+        When the run or the data cannot be read or do not belong together, or the page cannot be
+        written.
     """
     from smt_features import open_shards
 
@@ -52,16 +60,29 @@ def evaluate_run(run: Path, data_location: Path | None, split: str) -> Evaluatio
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
     model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
     checkpoint.restore(path, state, model)
-    return evaluate(model, dataset, split, state.step)
+    predictions = predict_split(model, dataset, split)
+    result = evaluate_predictions(split, state.step, *predictions)
+    if html is not None:
+        with published(html) as path:
+            path.write_text(
+                html_report(f"Evaluation of {directory.path.resolve().name}", result, predictions),
+                encoding="utf-8",
+            )
+    return result
 
 
 def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -> Evaluation:
-    """Return the metrics of a model on a split of a dataset.
+    """Return the metrics of a model on a split of a dataset, as `predict_split` sees it."""
+    return evaluate_predictions(split, step, *predict_split(model, dataset, split))
+
+
+def predict_split(model: MultiTaskModel, dataset: "Dataset", split: str) -> Predictions:
+    """Return the predictions of a model for a split of a dataset.
 
     Raises
     ------
     UserError
-        When a prediction is not finite.
+        When one is not finite.
     """
     rows = dataset[split]
     user_column = model.schema.user_column
@@ -87,7 +108,7 @@ def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -
         raise UserError(msg)
     by_task = {task: labels[:, i].astype(np.int8) for i, task in enumerate(model.schema.tasks)}
     users = None if user_column is None else np.concatenate([np.empty(0, np.int32), *user_parts])
-    return evaluate_predictions(split, step, by_task, logits, users)
+    return Predictions(by_task, logits, users)
 
 
 def _joined(parts: list[NDArray[np.float32]], model: MultiTaskModel) -> NDArray[np.float32]:
