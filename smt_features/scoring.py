@@ -47,10 +47,10 @@ class ScoringLog:
     size: int
     reads: Iterator[Callable[[], RowBlock]]
 
-    def rows(self, seed: int) -> Iterator[ScoringRows]:
+    def rows(self, seed: int, *, keys: bool = False) -> Iterator[ScoringRows]:
         """Yield all rows in order, encoded on all cores in bounded memory.
 
-        ``seed`` is that of the hash.
+        ``seed`` is that of the hash, and ``keys`` asks for the keys of hashed features, too.
 
         Raises
         ------
@@ -58,7 +58,9 @@ class ScoringLog:
             When the file cannot be read, or is none of a log of this schema.
         """
         model = row_model(self.schema)
-        return ordered_map(lambda read: score(read(), self.schema, model, seed), self.reads)
+        return ordered_map(
+            lambda read: score(read(), self.schema, model, seed, keys=keys), self.reads
+        )
 
 
 def open_log(path: Path, schema: DatasetSchema) -> ScoringLog:

@@ -41,7 +41,9 @@ class ScoringRows(NamedTuple):
     position: int
 
 
-def score(block: RowBlock, schema: DatasetSchema, model: type[BaseModel], seed: int) -> ScoringRows:
+def score(
+    block: RowBlock, schema: DatasetSchema, model: type[BaseModel], seed: int, *, keys: bool
+) -> ScoringRows:
     """Encode the good rows of a block and explain the others.
 
     Parameters
@@ -54,6 +56,8 @@ def score(block: RowBlock, schema: DatasetSchema, model: type[BaseModel], seed: 
         The row model of the schema.
     seed
         Of the hash.
+    keys
+        Whether hashed features get their keys, too.
     """
     cells = block.cells
     lists = split_lists(cells, schema)
@@ -65,7 +69,7 @@ def score(block: RowBlock, schema: DatasetSchema, model: type[BaseModel], seed: 
         errors = _errors(block, bad, schema, model)
         cells = cells.filter(~bad)
         lists = split_lists(cells, schema)
-    batch = _batch(encode(cells, lists, schema, seed=seed, keys=False), schema)
+    batch = _batch(encode(cells, lists, schema, seed=seed, keys=keys), schema, keys=keys)
     return ScoringRows(~bad.to_numpy(), batch, errors, block.position)
 
 
@@ -95,10 +99,10 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
 
 
-def _batch(frame: pl.DataFrame, schema: DatasetSchema) -> Batch:
+def _batch(frame: pl.DataFrame, schema: DatasetSchema, *, keys: bool) -> Batch:
     table = frame.to_arrow()
     batch: dict[str, Array | Bags] = {}
-    for column in layout(schema, keys=False):
+    for column in layout(schema, keys=keys):
         array = table.column(column.name).combine_chunks()
         if column.counts is None:
             batch[column.name] = array.to_numpy(zero_copy_only=False)

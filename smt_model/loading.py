@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smt_model import checkpoint
+from smt_model.assembly import make_model
 from smt_model.config import TrainConfig
 from smt_model.model import MultiTaskModel
 from smt_model.run_directory import RunDirectory
@@ -54,6 +55,6 @@ def load_run(run: Path) -> TrainedModel:
     config = directory.config
     path = directory.newest_checkpoint()
     state = checkpoint.read_state(path)
-    model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
+    model = make_model(config, state.origin.dataset_schema)
     checkpoint.restore(path, state, model)
     return TrainedModel(directory, config, state, model)

@@ -66,7 +66,6 @@ class ServingModel(tf.Module):
             for column in self._features
         }
         self._towers = trained.model.towers
-        self._dtype = tf.bfloat16 if trained.config.bf16 else tf.float32
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """Return the functions to save, by name.
@@ -124,9 +123,9 @@ class ServingModel(tf.Module):
             vectors, value = self._vectors[column.name], ids[column.name]
             is_bag = isinstance(value, Bag)
             found.append(_mean(vectors, value) if is_bag else tf.gather(vectors, value))
-        towers_input = tf.cast(tf.concat(found, axis=1), self._dtype)
+        inputs = tf.concat(found, axis=1)
         return {
-            task: tf.sigmoid(tower(towers_input))
+            task: tf.sigmoid(tower(inputs))
             for task, tower in zip(self._tasks, self._towers, strict=True)
         }
 
@@ -137,7 +136,13 @@ def _in_table_order(trained: TrainedModel) -> list[Column]:
         if column.encoding not in ("hash", "identity"):
             msg = f"Feature {column.name!r} has the encoding {column.encoding!r}, which cannot "
             raise UserError(msg + "be exported yet.")
-    return [column for table in fused_tables(trained.schema) for column in table.features]
+    if trained.schema.numerics:
+        msg = f"Numeric feature {trained.schema.numerics[0].name!r} cannot be exported yet."
+        raise UserError(msg)
+    if trained.model.embedding_variables:
+        msg = "A model with embedding variables (--ev, --adaptive-emb) cannot be exported yet."
+        raise UserError(msg)
+    return [column for table in fused_tables(trained.schema.features) for column in table.features]
 
 
 def _split(texts: tf.Tensor, column: Column) -> Bag:

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
+from polars.testing import assert_series_equal
 
 from smt_features import open_shards
 from smt_features.manifest import PrepareOptions
@@ -12,6 +14,8 @@ from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_model.config import TrainConfig
 from smt_model.evaluation import evaluate_run
+from smt_model.export import export_run
+from smt_model.predict import predict_run
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
 from smt_model.training import train
@@ -115,3 +119,22 @@ def test_a_feature_can_be_left_out_of_what_all_others_do(with_keys: Path, tmp_pa
     assert found["embedding/brand"].shape == (30, 4)
     assert "embedding/brand/key" not in found
     assert "embedding/user/key" in found
+
+
+def test_a_log_and_its_shards_are_predicted_alike(
+    with_keys: Path, dataset: Path, tmp_path: Path
+) -> None:
+    run, _ = train(config(with_keys, tmp_path / "run", **OPTIONS["counter"]))
+    of_log, of_shards = tmp_path / "log.parquet", tmp_path / "shards.parquet"
+    predict_run(run.path, dataset / "b", of_log)
+    predict_run(run.path, with_keys, of_shards)
+    # Shards are in an order of their own.
+    first, second = (pl.read_parquet(path)["ctr"].sort() for path in (of_log, of_shards))
+    assert_series_equal(first, second, check_exact=False, abs_tol=1e-6)
+
+
+def test_a_model_that_cannot_be_exported_yet_says_so(with_keys: Path, tmp_path: Path) -> None:
+    run, _ = train(config(with_keys, tmp_path / "run", ev=True))
+    with pytest.raises(UserError, match="--ev, --adaptive-emb"):
+        export_run(run.path, tmp_path / "export")
+    assert not (tmp_path / "export").exists()
