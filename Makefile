@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 PACKAGES := schemas smt_features smt_model cli
 MODULES := -p smt_schemas -p smt_features -p smt_model -p smt_cli
 # A strict editable install links each file, so a new file asks for a new install.
-SOURCES := $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -name py.typed | LC_ALL=C sort)
+SOURCES := $(shell find $(PACKAGES) -type f ! -name '*.pyc' | LC_ALL=C sort)
 STAMP := $(VENV)/installed-$(shell echo $(SOURCES) | cksum | cut -d' ' -f1)
+EXAMPLES := $(STAMP)-examples
 
 # Errors only: warnings of package indices and build tools are not the reader's business.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: install demo test test-slow lint bench clean
+.PHONY: install demo test test-slow lint docs clean
 install: $(STAMP)
 
 $(BIN)/pip:
@@ -26,13 +27,20 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/pip
 	@rm -f $(VENV)/installed-*
 	@touch $@
 
+# What the readers' and examples' tests need besides: too large for every install.
+$(EXAMPLES): $(STAMP)
+	@echo "Installing PyTorch, JAX, LightGBM and DuckDB for the tests"
+	@$(PIP) --no-build-isolation -c constraints.txt \
+		--config-settings editable_mode=strict -e '.[examples]'
+	@touch $@
+
 demo: install
 	@BIN=$(BIN) sh examples/demo.sh
 
-test: lint
+test: lint $(EXAMPLES)
 	$(BIN)/python -m pytest
 
-test-slow: install
+test-slow: $(EXAMPLES)
 	$(BIN)/python -m pytest -m slow
 
 lint: install
@@ -42,6 +50,12 @@ lint: install
 	$(BIN)/mypy --explicit-package-bases tests
 	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
+
+# Any warning fails the build (`strict`); the variable silences a banner about a later mkdocs.
+docs: install
+	@$(PIP) --no-build-isolation -c constraints.txt \
+		--config-settings editable_mode=strict -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 clean:
 	rm -rf $(VENV) build demo .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -81,10 +81,8 @@ def measure(data: str, seconds: float, **options: Any) -> dict[str, float]:
     from smt_model.trainer import Trainer
 
     with tempfile.TemporaryDirectory() as folder:
-        config = TrainConfig(
-            data_location=data, checkpoint=str(Path(folder) / "run"), steps=10**9, **options
-        )
-        trainer = Trainer(config, open_shards(data), RunDirectory.create(config))
+        config = TrainConfig(data_location=data, steps=10**9, **options)
+        trainer = Trainer(config, open_shards(data), RunDirectory(Path(folder)))
         ticks: list[tuple[int, float]] = []
         with trainer.batches() as batches:
             ready = iter(batches)

@@ -1,4 +1,8 @@
-"""Accepts the spelling of DeepRec's script: ``--batch_size 64 --emb_fusion False``."""
+"""Accepts the spelling of DeepRec's script: ``--batch_size 64 --emb_fusion False``.
+
+The options are those of ``modelzoo/simple_multitask/train.py`` and of its README in
+https://github.com/DeepRec-AI/DeepRec.
+"""
 
 from collections.abc import Sequence
 
@@ -10,20 +14,82 @@ BOOLEANS = frozenset(
         "--ev",
         "--adaptive-emb",
         "--dynamic-ev",
+        "--multihash",
         "--workqueue",
         "--parquet-dataset",
         "--parquet-dataset-shuffle",
+        "--group-embedding",
     }
 )
 """Options to which DeepRec's script takes ``True`` or ``False`` as a value."""
+
+OURS = {"--parquet-dataset-shuffle": "--shuffle", "--no-parquet-dataset-shuffle": "--no-shuffle"}
+"""Options that have another name here."""
+
+_LATER = "is not available yet."
+REFUSED = {
+    "--ev": f"(EmbeddingVariable, a vector per key) {_LATER}",
+    "--ev-elimination": f"(dropping keys of an EmbeddingVariable) {_LATER}",
+    "--ev-filter": f"(admitting keys to an EmbeddingVariable) {_LATER}",
+    "--adaptive-emb": f"(Adaptive Embedding) {_LATER}",
+    "--dynamic-ev": f"(vectors whose width depends on frequency) {_LATER}",
+    "--multihash": f"(Multi-Hash Variable) {_LATER}",
+    "--incremental-ckpt": f"(checkpoints of the rows that changed) {_LATER}",
+    "--workqueue": f"(handing out files to workers) {_LATER}",
+    "--group-embedding": f"(lookups of several tables in one) {_LATER}",
+    "--protocol": "has no value but grpc: the others need DeepRec's own runtime.",
+    "--input-layer-partitioner": f"(slices of the embeddings over servers) {_LATER}",
+    "--dense-layer-partitioner": f"(slices of the kernels over servers) {_LATER}",
+    "--no-parquet-dataset": "is decided when shards are made: smt prepare --format tfrecord",
+}
+"""Options that have no meaning here, and what is to be said of them."""
+
+VALUED = frozenset(
+    {
+        "--ev-elimination",
+        "--ev-filter",
+        "--incremental-ckpt",
+        "--protocol",
+        "--input-layer-partitioner",
+        "--dense-layer-partitioner",
+        "--micro-batch",
+    }
+)
+"""Those of them that take a value, and others with a value that asks for nothing."""
+
+NEUTRAL = frozenset(
+    {
+        "--no-ev",
+        "--ev-elimination=None",
+        "--ev-filter=None",
+        "--no-adaptive-emb",
+        "--no-dynamic-ev",
+        "--no-multihash",
+        "--incremental-ckpt=0",
+        "--no-workqueue",
+        "--no-group-embedding",
+        "--protocol=grpc",
+        "--input-layer-partitioner=0",
+        "--dense-layer-partitioner=0",
+        "--micro-batch=0",
+        "--parquet-dataset",
+    }
+)
+"""What asks for nothing but what is done anyway."""
 
 
 def rewrite(arguments: Sequence[str]) -> list[str]:
     """Return command line arguments in this program's spelling.
 
     Underscores in the names of options become hyphens, and the two words of
-    ``--emb_fusion False`` become ``--no-emb-fusion``. Values are left alone, and so is
-    everything after ``--``.
+    ``--emb_fusion False`` become ``--no-emb-fusion``. Options that have no meaning here are
+    dropped where they ask for what is done anyway (``--ev False``, ``--protocol grpc``).
+    Values are left alone, and so is everything after ``--``.
+
+    Raises
+    ------
+    UsageError
+        When an option that has no meaning here asks for something.
     """
     rewritten: list[str] = []
     waiting = list(arguments)
@@ -31,19 +97,31 @@ def rewrite(arguments: Sequence[str]) -> list[str]:
         word = waiting.pop(0)
         if word == "--":
             return [*rewritten, word, *waiting]
-        if not word.startswith("--"):
+        if word.startswith("--"):
+            word = _option(word, waiting)
+        if word not in NEUTRAL:
             rewritten.append(word)
-            continue
-        name, equals, value = word.partition("=")
-        name = name.replace("_", "-")
-        if name in BOOLEANS and not equals and waiting and _is_boolean(waiting[0]):
-            equals, value = "=", waiting.pop(0)
-        if name in BOOLEANS and _is_boolean(value):
-            rewritten.append(name if value.lower() == "true" else f"--no-{name[2:]}")
-        else:
-            rewritten.append(name + equals + value)
     return rewritten
 
 
-def _is_boolean(word: str) -> bool:
-    return word.lower() in ("true", "false")
+def _option(word: str, waiting: list[str]) -> str:
+    """Return an option in our spelling; take its value from the waiting words where needed."""
+    name, equals, value = word.partition("=")
+    name = name.replace("_", "-")
+    takes_next = (name in BOOLEANS and _is_boolean(waiting[:1])) or name in VALUED
+    if takes_next and not equals and waiting:
+        equals, value = "=", waiting.pop(0)
+    if name in BOOLEANS and _is_boolean([value]):
+        name = name if value.lower() == "true" else f"--no-{name[2:]}"
+        equals = value = ""
+    option = OURS.get(name, name) + equals + value
+    if name in REFUSED and option not in NEUTRAL:
+        from smt_schemas import UsageError
+
+        msg = f"{name} {REFUSED[name]}"
+        raise UsageError(msg)
+    return option
+
+
+def _is_boolean(words: Sequence[str]) -> bool:
+    return any(word.lower() in ("true", "false") for word in words)

@@ -14,6 +14,9 @@ def command(
     *,
     data_location: Annotated[Path | None, typer.Option(help="The same as DATA.")] = None,
     split: Annotated[str, typer.Option(help="Split to evaluate.")] = "test",
+    best: Annotated[
+        bool, typer.Option("--best", help="The best checkpoint of early stopping.")
+    ] = False,
     html: Annotated[
         Path | None, typer.Option(help="Also write a page with curves to this file.")
     ] = None,
@@ -22,7 +25,7 @@ def command(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
-    """Evaluate the newest checkpoint of a run."""
+    """Evaluate the newest checkpoint of a run, or its best one."""
     from smt_model import runtime
     from smt_model.run_directory import RunDirectory
     from smt_schemas import UsageError, UserError
@@ -35,7 +38,7 @@ def command(
     runtime.start_tensorflow(config.inter, config.intra)
     from smt_model.evaluation import evaluate_run
 
-    result = evaluate_run(run, data or data_location, split, html)
+    result = evaluate_run(run, data or data_location, split, best=best, html=html)
     typer.echo(result.model_dump_json(indent=2) if json else result.text())
     if html and not json:
         typer.echo(f"Page: {html}")

@@ -6,7 +6,19 @@ from typing import NoReturn
 
 import typer
 
-from smt_cli import deeprec, evaluate, export, inspect_stats, predict, prepare, synth, train, verify
+from smt_cli import (
+    deeprec,
+    env,
+    evaluate,
+    export,
+    inspect_stats,
+    predict,
+    prepare,
+    schema,
+    synth,
+    train,
+    verify,
+)
 
 app = typer.Typer(
     name="smt",
@@ -24,6 +36,8 @@ app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("export")(export.command)
+app.command("env")(env.command)
+app.add_typer(schema.app, name="schema")
 
 
 def run() -> NoReturn:
@@ -35,9 +49,9 @@ def run() -> NoReturn:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if debug:
         os.environ["SMT_DEBUG"] = "1"
-    if arguments[:1] == ["train"]:
-        arguments = deeprec.rewrite(arguments)
     try:
+        if arguments[:1] == ["train"]:
+            arguments = deeprec.rewrite(arguments)
         app(arguments, prog_name="smt")
     except Exception as error:
         from smt_schemas import UsageError, UserError

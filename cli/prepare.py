@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from smt_cli.startup import importing
+
 
 class Format(StrEnum):
     """Shard formats."""
@@ -49,13 +51,14 @@ def command(
     """Validate a raw log, hash its features and write shards."""
     from time import perf_counter
 
-    from smt_cli.progress import stages
-    from smt_cli.report import prepared_as_json, print_json, print_part, print_prepared
-    from smt_features.manifest import PrepareOptions
-    from smt_features.parts import merge_parts, parse_part, prepare_part
-    from smt_features.prepare import prepare
-    from smt_features.reading import PrepareJob
-    from smt_schemas import DatasetSchema, UsageError, taobao
+    with importing():
+        from smt_cli.progress import stages
+        from smt_cli.report import prepared_as_json, print_json, print_part, print_prepared
+        from smt_features.manifest import PrepareOptions
+        from smt_features.parts import merge_parts, parse_part, prepare_part
+        from smt_features.prepare import prepare
+        from smt_features.reading import PrepareJob
+        from smt_schemas import DatasetSchema, UsageError, taobao
 
     if part is not None and merge is not None:
         raise UsageError("--part makes a part and --merge joins them; give one of the two.")

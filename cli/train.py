@@ -1,12 +1,13 @@
 """`smt train`: a model from shards."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 def command(
+    context: typer.Context,
     *,
     data_location: Annotated[
         Path, typer.Option(help="Shards folder, or the data folder that holds it.")
@@ -19,7 +20,8 @@ def command(
         typer.Option(
             "--checkpoint",
             "--checkpoint-dir",
-            help="The run directory itself; default <output-dir>/model_SimpleMultiTask_<time>.",
+            help="The run directory itself; default <output-dir>/model_SimpleMultiTask_<time>. "
+            "A run that it holds is gone on with.",
         ),
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps to train; 0 means --epochs.")] = 0,
@@ -27,62 +29,161 @@ def command(
         int | None, typer.Option(help="Passes over the data; 1000 when --steps is 0 too.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows a step.")] = 512,
-    optimizer: Annotated[str, typer.Option(help="adagrad, adam or gradientdescent.")] = "adagrad",
+    optimizer: Annotated[
+        str, typer.Option(help="adagrad, adagraddecay, adam, adamasync or gradientdescent.")
+    ] = "adagrad",
     learning_rate: Annotated[float, typer.Option(help="Learning rate.")] = 0.1,
     initial_accumulator: Annotated[
         float, typer.Option(help="What Adagrad's squared gradients start from.")
     ] = 0.1,
+    accumulator_decay_steps: Annotated[
+        int, typer.Option(help="Steps between decays of adagraddecay's squared gradients.")
+    ] = 100_000,
+    accumulator_decay_rate: Annotated[
+        float, typer.Option(help="What a decay multiplies them by.")
+    ] = 0.9,
+    lr_schedule: Annotated[
+        str,
+        typer.Option(help="The learning rate after the warm-up: constant, cosine, exponential."),
+    ] = "constant",
+    warmup_steps: Annotated[
+        int, typer.Option(help="Steps in which the learning rate rises from 0.")
+    ] = 0,
+    lr_decay_steps: Annotated[
+        int, typer.Option(help="Steps in which it falls; 0 for the rest of the run.")
+    ] = 0,
+    lr_decay_rate: Annotated[
+        float, typer.Option(help="What an exponential fall multiplies it by in those steps.")
+    ] = 0.1,
+    clip_norm: Annotated[
+        float, typer.Option(help="Bound of the gradient's L2 norm, of all variables; 0 for none.")
+    ] = 0.0,
+    task_weight: Annotated[
+        str | None,
+        typer.Option(help="Factors of the tasks' losses: ctr=1,cvr=10. 1 for those left out."),
+    ] = None,
+    micro_batch: Annotated[
+        int, typer.Option(help="Parts of a batch, whose gradients make one update.")
+    ] = 1,
     l2_regularization: Annotated[
         float, typer.Option(help="Factor of half the sum of squared tower kernels in the loss.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Decides initial values and row order.")] = 2021,
+    shuffle: Annotated[
+        bool, typer.Option(help="Each epoch in an order of its own, or all as the shards are.")
+    ] = True,
     bf16: Annotated[bool, typer.Option("--bf16", help="BF16 arithmetic in the towers.")] = False,
+    emb_fusion: Annotated[
+        bool, typer.Option(help="One embedding table for all features. Same losses.")
+    ] = True,
+    op_fusion: Annotated[
+        bool, typer.Option(help="TensorFlow's graph optimisation. Losses agree to 1e-5.")
+    ] = True,
+    smartstaged: Annotated[
+        bool, typer.Option(help="Make batches in a thread, ahead. Same losses.")
+    ] = True,
+    async_embedding: Annotated[
+        bool,
+        typer.Option(
+            "--async-embedding",
+            help="Look up a batch before the one ahead of it is updated: stale by one step.",
+        ),
+    ] = False,
+    tf: Annotated[
+        bool, typer.Option("--tf", help="The plain reference path, without the four above.")
+    ] = False,
     save_steps: Annotated[
         int, typer.Option(help="Steps between checkpoints; 0 saves at the end only.")
     ] = 0,
-    keep_checkpoint_max: Annotated[int, typer.Option(help="Newest checkpoints to keep.")] = 1,
-    no_eval: Annotated[bool, typer.Option("--no-eval", help="Skip the test split.")] = False,
+    keep_checkpoint_max: Annotated[
+        int, typer.Option(help="Newest checkpoints to keep; the best one stays besides.")
+    ] = 1,
+    evaluate: Annotated[
+        bool, typer.Option("--eval/--no-eval", help="Evaluate the test split at the end.")
+    ] = True,
+    eval_steps: Annotated[
+        int, typer.Option(help="Steps between evaluations on the way; 0 for none.")
+    ] = 0,
+    early_stop_metric: Annotated[
+        str | None,
+        typer.Option(
+            help="TASK.auc, TASK.gauc or TASK.log_loss: stop when it improves no more, and keep "
+            "the best checkpoint. Needs --eval-steps."
+        ),
+    ] = None,
+    early_stop_patience: Annotated[
+        int, typer.Option(help="Evaluations without improvement that end the run.")
+    ] = 3,
+    timeline: Annotated[int, typer.Option(help="Steps between profiler traces; 0 for none.")] = 0,
     inter: Annotated[
         int, typer.Option(help="Operations run side by side; 0 chooses. Same losses always.")
     ] = 0,
     intra: Annotated[
         int, typer.Option(help="Threads in an operation; 0 chooses. Same losses always.")
     ] = 0,
+    allocator: Annotated[
+        str | None,
+        typer.Option(help="jemalloc: allocate memory with that library, where it is installed."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with the run in this directory, with its options."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="TOML file of options, or a run's config.json; typed options win."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train the click and conversion towers on shards.
 
     The spelling of DeepRec's script (--batch_size, --no_eval) is understood too.
     """
-    from smt_model import runtime
-    from smt_model.config import TrainConfig
+    from smt_model import allocators, runtime
+    from smt_model.config_file import read_config
 
-    config = TrainConfig.from_options(
-        data_location=str(data_location),
-        output_dir=str(output_dir),
-        checkpoint=None if checkpoint is None else str(checkpoint),
-        steps=steps,
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        initial_accumulator=initial_accumulator,
-        l2_regularization=l2_regularization,
-        seed=seed,
-        bf16=bf16,
-        save_steps=save_steps,
-        keep_checkpoint_max=keep_checkpoint_max,
-        evaluate=not no_eval,
-        inter=inter,
-        intra=intra,
+    if resume and (config or checkpoint):
+        from smt_schemas import UsageError
+
+        msg = "--resume goes on in a run's directory with its options: no --config, no --checkpoint"
+        raise UsageError(msg)
+    file = resume / "config.json" if resume else config
+    options = read_config(file, _given(context))
+    if options.allocator:
+        allocators.use(options.allocator)
+    runtime.start_tensorflow(
+        options.inter, options.intra, op_fusion=options.op_fusion and not options.tf
     )
-    runtime.start_tensorflow(inter, intra)
+    from smt_model.interruption import StopRequestedError
     from smt_model.training import train
 
-    run, result = train(config)
+    if options.bf16:
+        from smt_model.bf16 import kernels
+
+        typer.echo(kernels().text, err=True)
+    try:
+        run, result = train(options, resume)
+    except StopRequestedError as stopped:
+        raise typer.Exit(stopped.exit_code) from stopped
     if json:
         typer.echo(result.model_dump_json(indent=2) if result else "{}")
         return
     if result:
         typer.echo(result.text())
     typer.echo(f"Run: {run.path}")
+
+
+def _given(context: typer.Context) -> dict[str, Any]:
+    """Return the options of training that were typed."""
+    from smt_model.config import TrainConfig
+
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in context.params.items()
+        if name in TrainConfig.model_fields and _is_typed(context, name)
+    }
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"

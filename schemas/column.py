@@ -2,13 +2,23 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+
+from smt_schemas.settings import column_problem, is_none
 
 Role = Literal["label", "user", "item", "ignore"]
 """What a column is for: a label, a feature of the user or of the item, or nothing."""
 
+Encoding = Literal["hash", "identity", "vocab", "numeric"]
+"""How a feature's cell becomes a number."""
+
 MAX_BUCKETS = 2**31 - 1
 """Ids are stored as int32."""
+
+NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+"""What a column may be called."""
+
+MAX_NAME = 64
 
 
 class Column(BaseModel):
@@ -21,22 +31,28 @@ class Column(BaseModel):
     role
         ``label``, ``user`` or ``item`` feature, or ``ignore``.
     type
-        ``int`` cells must be decimal integers of at most 18 digits without leading zeros.
+        ``int`` cells must be decimal integers of at most 18 digits without leading zeros,
+        ``float`` cells finite decimal numbers.
     required
         An empty cell is a violation; otherwise it is a missing value.
     null_tokens
         Texts that mean "missing". They count as null in statistics and hash as their text.
+    null_value
+        What stands for a missing value of a numeric feature.
     allowed
         The only values a cell may have.
     minimum, maximum
-        Inclusive range of an ``int`` column.
+        Inclusive range of an ``int`` or ``float`` column.
     hash_buckets
         Number of buckets, and so of embedding rows, of a feature.
     embedding_dim
         Width of a feature's embedding.
     encoding
-        ``hash`` (MurmurHash3 of the text, modulo the buckets) or ``identity`` (the integer
-        itself, which must lie below ``hash_buckets``).
+        ``hash`` (MurmurHash3 of the text, modulo the buckets), ``identity`` (the integer
+        itself, which must lie below ``hash_buckets``), ``vocab`` (the text's rank among those
+        of the train split, 0 for all others) or ``numeric`` (the number, as float32).
+    min_count
+        How often a text must stand in the train split to be in the vocabulary.
     separator
         The ASCII character between the entries of a list column.
     task
@@ -45,24 +61,32 @@ class Column(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)
+    # What later versions added is left out of the digest where it is not set.
+    name: str = Field(pattern=NAME, max_length=MAX_NAME)
     role: Role
-    type: Literal["int", "string"] = "string"
+    type: Literal["int", "float", "string"] = "string"
     required: bool = False
     null_tokens: list[str] = []
+    null_value: FiniteFloat | None = Field(default=None, exclude_if=is_none)
     allowed: list[int | str] | None = None
-    minimum: int | None = None
-    maximum: int | None = None
+    minimum: int | FiniteFloat | None = None
+    maximum: int | FiniteFloat | None = None
     hash_buckets: PositiveInt | None = Field(default=None, le=MAX_BUCKETS)
     embedding_dim: PositiveInt | None = Field(default=None, le=4096)
-    encoding: Literal["hash", "identity"] = "hash"
+    encoding: Encoding = "hash"
+    min_count: PositiveInt | None = Field(default=None, exclude_if=is_none)
     separator: str | None = Field(default=None, pattern=r"^[\x01-\x7f]$")
     task: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
 
     @property
     def is_feature(self) -> bool:
         """Whether the model embeds this column."""
-        return self.role in ("user", "item")
+        return self.role in ("user", "item") and not self.is_numeric
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether this column is a number that the model takes as it is."""
+        return self.encoding == "numeric"
 
     @property
     def is_list(self) -> bool:
@@ -82,43 +106,8 @@ class Column(BaseModel):
         return self.embedding_dim
 
     @model_validator(mode="after")
-    def _role_and_settings_agree(self) -> Self:
-        if problem := self._problem():
+    def _settings_agree(self) -> Self:
+        if problem := column_problem(self):
             msg = f"column {self.name!r}: {problem}"
             raise ValueError(msg)
         return self
-
-    def _problem(self) -> str | None:
-        low, high = self.minimum, self.maximum
-        ranged = low is not None or high is not None
-        wanted = int if self.type == "int" else str
-        checks = [
-            (self.is_feature and self.hash_buckets is None, "a feature needs hash_buckets"),
-            (self.is_feature and self.embedding_dim is None, "a feature needs embedding_dim"),
-            (not self.is_feature and self.hash_buckets is not None, "only features have buckets"),
-            (not self.is_feature and self.is_list, "only features can be lists"),
-            (self.role == "label" and self.task is None, "a label needs a task"),
-            (self.role != "label" and self.task is not None, "only labels have a task"),
-            (self.role == "label" and self.allowed != [0, 1], "a label has allowed = [0, 1]"),
-            (self.role == "label" and self.type != "int", 'a label has type = "int"'),
-            (self.role == "label" and not self.required, "a label has required = true"),
-            (ranged and self.type != "int", 'minimum and maximum need type = "int"'),
-            ("" in self.null_tokens, "an empty cell is a missing value without null_tokens"),
-            (low is not None and high is not None and low > high, "minimum exceeds maximum"),
-            (self.is_list and (ranged or self.allowed), "a list has no range or allowed values"),
-            (self.is_list and self.null_tokens, "a list has no null tokens"),
-            (
-                any(type(value) is not wanted for value in self.allowed or []),
-                f"allowed values must be of type {self.type}",
-            ),
-            (
-                self.encoding == "identity" and (self.type != "int" or not self.required),
-                'encoding = "identity" needs type = "int" and required = true',
-            ),
-            (self.encoding == "identity" and self.is_list, "a list cannot be identity encoded"),
-            (
-                self.encoding == "identity" and bool(self.null_tokens),
-                'encoding = "identity" has no null tokens',
-            ),
-        ]
-        return next((text for wrong, text in checks if wrong), None)

@@ -13,12 +13,24 @@ from pydantic_core import PydanticCustomError
 
 from smt_schemas.column import Column
 from smt_schemas.dataset import DatasetSchema
+from smt_schemas.settings import LARGEST_FLOAT
 
 INTEGER = r"(?:0|-?[1-9][0-9]{0,17})"
 """A decimal integer as logs write it, which leaves one text for each value."""
 
-Rule = Literal["fields", "utf8", "quote", "required", "entry", "integer", "allowed", "range"]
+NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+"""A decimal number, with or without fraction and exponent; neither infinite nor NaN."""
+
+Rule = Literal[
+    "fields", "utf8", "quote", "required", "entry", "integer", "number", "allowed", "range"
+]
 """Why a cell, or a whole line (``fields``, ``utf8``, ``quote``), was refused."""
+
+_PYTHON: dict[str, type[int] | type[float] | type[str]] = {
+    "int": int,
+    "float": float,
+    "string": str,
+}
 
 
 class Violation(NamedTuple):
@@ -32,8 +44,9 @@ class Violation(NamedTuple):
 def row_model(schema: DatasetSchema) -> type[BaseModel]:
     """Build the model of one row: a field per column, in file order.
 
-    Fields take the cell's text. They give ``int`` for integer columns, ``list[str]`` for
-    lists, ``str`` otherwise, and None for a missing value (a list: the empty list).
+    Fields take the cell's text. They give ``int`` and ``float`` for columns of numbers,
+    ``list[str]`` for lists, ``str`` otherwise, and None for a missing value (a list: the empty
+    list).
     """
     fields: dict[str, Any] = {
         _field_name(column): (
@@ -74,7 +87,7 @@ def _field_name(column: Column) -> str:
 def _python_type(column: Column) -> Any:
     if column.is_list:
         return list[str]
-    return (int if column.type == "int" else str) | None
+    return _PYTHON[column.type] | None
 
 
 def _reader(column: Column) -> Callable[[object], object]:
@@ -100,15 +113,17 @@ def _read_list(column: Column, text: str) -> list[str]:
     return entries
 
 
-def _read_value(column: Column, text: str) -> int | str:
+def _read_value(column: Column, text: str) -> int | float | str:
     if column.type == "int" and not re.fullmatch(INTEGER, text):
         raise PydanticCustomError("integer", "is not an integer")
-    value = int(text) if column.type == "int" else text
+    if column.type == "float" and not re.fullmatch(NUMBER, text):
+        raise PydanticCustomError("number", "is not a finite number")
+    value: int | float | str = _PYTHON[column.type](text)
     if column.allowed is not None and value not in column.allowed:
         allowed = ", ".join(map(str, column.allowed))
         raise PydanticCustomError("allowed", "is not one of {allowed}", {"allowed": allowed})
-    if isinstance(value, int):
-        low, high = value_range(column)
+    if not isinstance(value, str):
+        low, high = float_range(column) if column.type == "float" else value_range(column)
         if not low <= value <= high:
             bounds = {"low": low, "high": high}
             raise PydanticCustomError("range", "is not between {low} and {high}", bounds)
@@ -118,8 +133,15 @@ def _read_value(column: Column, text: str) -> int | str:
 def value_range(column: Column) -> tuple[int, int]:
     """Return the inclusive range of an integer column, 18 digits at most."""
     largest = 10**18 - 1
-    low = -largest if column.minimum is None else max(column.minimum, -largest)
-    high = largest if column.maximum is None else min(column.maximum, largest)
+    low = -largest if column.minimum is None else max(int(column.minimum), -largest)
+    high = largest if column.maximum is None else min(int(column.maximum), largest)
     if column.encoding == "identity":
         return max(low, 0), min(high, column.buckets - 1)
     return low, high
+
+
+def float_range(column: Column) -> tuple[float, float]:
+    """Return the inclusive range of a float column, which is finite as float32."""
+    low = -LARGEST_FLOAT if column.minimum is None else max(column.minimum, -LARGEST_FLOAT)
+    high = LARGEST_FLOAT if column.maximum is None else min(column.maximum, LARGEST_FLOAT)
+    return float(low), float(high)

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 Int64s = npt.NDArray[np.int64]
-Array = npt.NDArray[np.integer]
+Ids = npt.NDArray[np.integer]
+Array = npt.NDArray[np.integer | np.float32]
 
 
 class Bags(NamedTuple):
@@ -23,13 +24,16 @@ class Bags(NamedTuple):
         int64, shape [rows + 1]: row ``i`` owns entries ``row_splits[i]:row_splits[i + 1]``.
     """
 
-    ids: Array
-    counts: Array
+    ids: Ids
+    counts: Ids
     row_splits: Int64s
 
 
 Batch = Mapping[str, "Array | Bags"]
-"""Column name to values: labels int8 [rows], ids int32 [rows], keys int64 [rows], lists Bags."""
+"""Column name to values, of shape [rows] but for lists, which are Bags.
+
+Labels int8, ids int32, keys int64, numeric features float32.
+"""
 
 
 def rows_of(batch: Batch) -> int:

@@ -7,8 +7,8 @@ compressed file, and in a part of a file that is read alone.
 
 import codecs
 import io
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,11 +16,13 @@ import pyarrow as pa
 from smt_features.sources import Source
 from smt_schemas import UserError
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
 """Text that one block aims at: larger ones leave the cache, smaller ones cost more calls."""
 
 MAX_LINE_BYTES = 64 << 20
 """A longer line is no line of a log."""
+
+_TAIL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def read_blocks(
     source
         A source of kind ``csv``, ``gzip`` or ``zstd``.
     first, end
-        The blocks to yield; a compressed source is always read from its beginning.
+        The blocks to yield, of a source of kind ``csv``; others are always read whole.
     header
         The header line that must come first, or None when the file has none.
 
@@ -82,44 +84,84 @@ def read_blocks(
 
 def _whole_lines(source: Source, first: int, end: int | None) -> Iterator[tuple[int, bytes, int]]:
     """Yield the number of each piece, the lines that end in it, and the bytes read so far."""
-    with _open(source) as (file, raw):
-        rest = _line_begun_before(first, raw, source) if first else b""
-        number = first
-        while (end is None or number < end) and (chunk := _read(file, source)):
-            cut = chunk.rfind(b"\n") + 1
-            number += 1
-            if not cut:
-                rest += chunk
-                if len(rest) > MAX_LINE_BYTES:
-                    msg = (
-                        f"{source.path} has a line of more than {MAX_LINE_BYTES >> 20} MiB. "
-                        "It is not a log of this schema; look at its first lines."
-                    )
-                    raise UserError(msg)
-                continue
-            yield number - 1, b"".join((rest, memoryview(chunk)[:cut])), raw.tell()
+    with _open(source) as file:
+        if source.kind == "csv":
+            yield from _plain_lines(file, source, first, end)
+        else:
+            with pa.CompressedInputStream(pa.PythonFile(file), source.kind) as stream:
+                yield from _stream_lines(stream, file, source)
+
+
+def _plain_lines(
+    file: io.FileIO, source: Source, first: int, end: int | None
+) -> Iterator[tuple[int, bytes, int]]:
+    """Read the lines of each piece at one go, as putting blocks together costs a copy of each."""
+    size = os.fstat(file.fileno()).st_size
+    pieces = -(-size // BLOCK_BYTES)
+    begin = _last_line_end(file, source, 0, min(first * BLOCK_BYTES, size))
+    for number in range(first, pieces if end is None else min(end, pieces)):
+        stop = _last_line_end(file, source, begin, min((number + 1) * BLOCK_BYTES, size))
+        if stop > begin:
+            data = _read_range(file, source, begin, stop)
+            if not data.endswith(b"\n"):
+                raise _changed(source)
+            yield number, data, stop
+            begin = stop
+    if begin < size and end is None:
+        yield pieces, _read_range(file, source, begin, size) + b"\n", size
+
+
+def _stream_lines(
+    stream: pa.NativeFile, file: io.FileIO, source: Source
+) -> Iterator[tuple[int, bytes, int]]:
+    rest, number = b"", 0
+    while chunk := _read(stream, source, BLOCK_BYTES):
+        if cut := chunk.rfind(b"\n") + 1:
+            yield number, b"".join((rest, memoryview(chunk)[:cut])), file.tell()
             rest = chunk[cut:]
-        if rest and end is None:
-            yield number, rest + b"\n", raw.tell()
+        else:
+            rest += chunk
+            _refuse_long_line(source, len(rest))
+        number += 1
+    if rest:
+        yield number, rest + b"\n", file.tell()
 
 
-def _line_begun_before(first: int, file: io.FileIO, source: Source) -> bytes:
-    """Return the beginning of the line that piece ``first`` goes on with, and seek there."""
-    begun = b""
-    for piece in range(first - 1, -1, -1):
-        file.seek(piece * BLOCK_BYTES)
-        chunk = _read(file, source)[:BLOCK_BYTES]
-        cut = chunk.rfind(b"\n") + 1
-        begun = chunk[cut:] + begun
-        if cut or len(begun) > MAX_LINE_BYTES:
-            break
-    file.seek(first * BLOCK_BYTES)
-    return begun
+def _last_line_end(file: io.FileIO, source: Source, begin: int, limit: int) -> int:
+    """Return the position behind the last line end of a range, or its begin if it has none."""
+    stop = limit
+    while stop > begin:
+        start = max(stop - _TAIL_BYTES, begin)
+        if cut := _read_range(file, source, start, stop).rfind(b"\n") + 1:
+            return start + cut
+        stop = start
+        _refuse_long_line(source, limit - stop)
+    return begin
 
 
-def _read(file: "io.FileIO | pa.NativeFile", source: Source) -> bytes:
+def _refuse_long_line(source: Source, size: int) -> None:
+    if size > MAX_LINE_BYTES:
+        msg = (
+            f"{source.path} has a line of more than {MAX_LINE_BYTES >> 20} MiB. "
+            "It is not a log of this schema; look at its first lines."
+        )
+        raise UserError(msg)
+
+
+def _read_range(file: io.FileIO, source: Source, begin: int, stop: int) -> bytes:
+    file.seek(begin)
+    data = _read(file, source, stop - begin)
+    if len(data) < stop - begin:
+        raise _changed(source)
+    return data
+
+
+def _changed(source: Source) -> UserError:
+    return UserError(f"{source.path} changed while it was read. Run `smt prepare` again.")
+
+
+def _read(file: "io.FileIO | pa.NativeFile", source: Source, wanted: int) -> bytes:
     parts: list[bytes] = []
-    wanted = BLOCK_BYTES
     try:
         # A decompressor may return less than was asked for; blocks must not depend on that.
         while wanted and (part := file.read(wanted)):
@@ -131,25 +173,18 @@ def _read(file: "io.FileIO | pa.NativeFile", source: Source) -> bytes:
         raise UserError(msg) from error
 
 
-@contextmanager
-def _open(source: Source) -> Iterator[tuple["io.FileIO | pa.NativeFile", io.FileIO]]:
-    """Yield the stream of text, and the file below it."""
+def _open(source: Source) -> io.FileIO:
     try:
-        file = source.path.open("rb", buffering=0)
+        return source.path.open("rb", buffering=0)
     except OSError as error:
         msg = f"Cannot open {source.path}: {error.strerror}."
         raise UserError(msg) from error
-    with file:
-        if source.kind == "csv":
-            yield file, file
-        else:
-            with pa.CompressedInputStream(pa.PythonFile(file), source.kind) as stream:
-                yield stream, file
 
 
 def _without_header(data: bytes, header: bytes, source: Source) -> bytes:
     first, _, rest = data.partition(b"\n")
-    if first.rstrip(b"\r") != header:
+    # Names have no quotes in them, so those there are stand around names.
+    if first.rstrip(b"\r").replace(b'"', b"") != header:
         shown = first[:200].decode("utf-8", "backslashreplace")
         msg = (
             f"{source.path}, line 1: the header is {shown!r}, but the schema's columns are "

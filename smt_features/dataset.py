@@ -8,6 +8,7 @@ from smt_features.manifest import Manifest
 from smt_features.sources import find_sources
 from smt_features.split import Split
 from smt_features.verify import require_digests, require_files
+from smt_features.vocabulary import Vocabularies, Vocabulary
 from smt_schemas import DatasetSchema, UsageError, UserError, taobao
 
 SHARDS = "shards"
@@ -30,6 +31,18 @@ class Dataset:
     def splits(self) -> tuple[str, ...]:
         """Names of the splits that have rows."""
         return tuple(self.manifest.splits)
+
+    @property
+    def vocabularies(self) -> Vocabularies:
+        """The vocabularies of the schema's vocab columns, read and compared with the manifest.
+
+        Raises
+        ------
+        UserError
+            When a file is missing or was changed.
+        """
+        records = self.manifest.vocabularies or {}
+        return {name: Vocabulary.read(self.directory, record) for name, record in records.items()}
 
     def __getitem__(self, split: str) -> Split:
         """Return a split.

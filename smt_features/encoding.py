@@ -1,13 +1,16 @@
-"""Encodes valid cells: labels as they are, features as buckets, tag lists as ids and counts."""
+"""Encodes valid cells: labels and numbers as they are, features as ids, lists as ids and counts."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from smt_features.derived import derive
 from smt_features.hashing import bucket, key
 from smt_features.layout import column_names
 from smt_features.lists import Int64s, SplitLists, list_series, merge
+from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies, vocabulary_of
 from smt_schemas import Column, DatasetSchema
 
 
@@ -18,6 +21,7 @@ def encode(
     *,
     seed: int,
     keys: bool,
+    vocabularies: Vocabularies = NO_VOCABULARIES,
 ) -> pl.DataFrame:
     """Encode rows that passed validation.
 
@@ -33,55 +37,81 @@ def encode(
         Seed of the hash.
     keys
         Also write ``<name>_key`` (int64) for each hashed feature.
+    vocabularies
+        Those of the schema's vocab columns.
 
     Returns
     -------
     polars.DataFrame
-        The columns of `layout`: labels int8, ids int32, keys int64; a list column is
-        a list of distinct ids in order of first appearance, with its counts beside it.
+        The columns of `layout`: labels int8, ids int32, keys int64, numbers float32; a list
+        column is a list of distinct ids in order of first appearance, with its counts beside it.
     """
+    encoder = _Encoder(seed, keys, vocabularies)
     single = [column for column in schema.columns if not column.is_list]
-    frame = cells.select(
-        expression for column in single for expression in _single(column, seed, keys=keys)
+    frame = cells.with_columns(derive(cells, lists, schema)).select(
+        expression
+        for column in single + schema.derived_columns
+        for expression in encoder.of_cell(column)
     )
     encoded = [
         series
         for column in schema.features
         if column.is_list
-        for series in _encode_list(lists[column.name], column, seed, keys=keys)
+        for series in encoder.of_list(lists[column.name], column)
     ]
     # Not with_columns: a frame without columns has no rows.
     return pl.DataFrame([*frame, *encoded]).select(column_names(schema, keys=keys))
 
 
-def _single(column: Column, seed: int, *, keys: bool) -> list[pl.Expr]:
-    cell = pl.col(column.name)
-    if column.role == "label":
-        return [cell.cast(pl.Int8)]
-    if not column.is_feature:
-        return []
-    expressions = [bucket(cell, column, seed)]
-    if keys and column.encoding == "hash":
-        expressions.append(key(cell, seed).alias(f"{column.name}_key"))
-    return expressions
+class _Encoder(NamedTuple):
+    seed: int
+    keys: bool
+    vocabularies: Vocabularies
+
+    def of_cell(self, column: Column) -> list[pl.Expr]:
+        cell = pl.col(column.name)
+        if column.role == "label":
+            return [cell.cast(pl.Int8)]
+        if column.is_numeric:
+            return [_number(cell, column)]
+        if not column.is_feature:
+            return []
+        expressions = [self._ids(cell, column)]
+        if self._has_key(column):
+            expressions.append(key(cell, self.seed).alias(f"{column.name}_key"))
+        return expressions
+
+    def of_list(self, lists: SplitLists, column: Column) -> list[pl.Series]:
+        positions, runs = lists
+        ids = pl.select(self._ids(pl.lit(runs.entries), column)).to_series().to_numpy()
+        merged = merge(ids.astype(np.int64), runs.counts, runs.lengths, column.buckets)
+        flat: dict[str, tuple[Int64s, Int64s, type]] = {
+            column.name: (merged.ids, merged.lengths, np.int32),
+            f"{column.name}_count": (merged.counts, merged.lengths, np.int32),
+        }
+        if self._has_key(column):
+            hashed = pl.select(key(pl.lit(runs.entries), self.seed)).to_series().to_numpy()
+            # Keys are merged by their rank, which is small enough to pair with a row number.
+            distinct_keys, ranks = np.unique(hashed, return_inverse=True)
+            merged = merge(ranks.astype(np.int64), runs.counts, runs.lengths, len(distinct_keys))
+            flat[f"{column.name}_key"] = (distinct_keys[merged.ids], merged.lengths, np.int64)
+            flat[f"{column.name}_key_count"] = (merged.counts, merged.lengths, np.int32)
+        return [
+            list_series(values.astype(dtype), lengths).gather(positions).alias(name)
+            for name, (values, lengths, dtype) in flat.items()
+        ]
+
+    def _ids(self, text: pl.Expr, column: Column) -> pl.Expr:
+        if column.encoding == "vocab":
+            return vocabulary_of(column, self.vocabularies).ids(text)
+        return bucket(text, column, self.seed)
+
+    def _has_key(self, column: Column) -> bool:
+        return self.keys and column.encoding == "hash"
 
 
-def _encode_list(lists: SplitLists, column: Column, seed: int, *, keys: bool) -> list[pl.Series]:
-    positions, runs = lists
-    ids = pl.select(bucket(pl.lit(runs.entries), column, seed)).to_series().to_numpy()
-    merged = merge(ids.astype(np.int64), runs.counts, runs.lengths, column.buckets)
-    flat: dict[str, tuple[Int64s, Int64s, type]] = {
-        column.name: (merged.ids, merged.lengths, np.int32),
-        f"{column.name}_count": (merged.counts, merged.lengths, np.int32),
-    }
-    if keys:
-        hashed = pl.select(key(pl.lit(runs.entries), seed)).to_series().to_numpy()
-        # Keys are merged by their rank, which is small enough to pair with a row number.
-        distinct_keys, ranks = np.unique(hashed, return_inverse=True)
-        merged = merge(ranks.astype(np.int64), runs.counts, runs.lengths, len(distinct_keys))
-        flat[f"{column.name}_key"] = (distinct_keys[merged.ids], merged.lengths, np.int64)
-        flat[f"{column.name}_key_count"] = (merged.counts, merged.lengths, np.int32)
-    return [
-        list_series(values.astype(dtype), lengths).gather(positions).alias(name)
-        for name, (values, lengths, dtype) in flat.items()
-    ]
+def _number(cell: pl.Expr, column: Column) -> pl.Expr:
+    missing = cell.is_in(["", *column.null_tokens])
+    number = cell.cast(pl.Float64, strict=False)  # a missing cell is no number
+    filled = pl.when(missing).then(column.null_value).otherwise(number)
+    return filled.cast(pl.Float32).alias(column.name)

@@ -1,11 +1,12 @@
-"""Encodes and decodes ``tf.train.Example`` messages of integers, without TensorFlow.
+"""Encodes and decodes ``tf.train.Example`` messages of numbers, without TensorFlow.
 
 The messages are small and fixed (tensorflow/core/example/example.proto and feature.proto), so
 they are written here in vectorised form rather than value by value through a protobuf library::
 
     Example   { Features features = 1; }
     Features  { map<string, Feature> feature = 1; }   // an entry: key = 1, value = 2
-    Feature   { Int64List int64_list = 3; }
+    Feature   { FloatList float_list = 2; Int64List int64_list = 3; }   // one of the two
+    FloatList { repeated float value = 1 [packed = true]; }
     Int64List { repeated int64 value = 1 [packed = true]; }
 """
 
@@ -15,35 +16,42 @@ import numpy as np
 import numpy.typing as npt
 
 Int64s = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int64 | np.float32]
 
 _BYTES_FIELD_1, _BYTES_FIELD_2, _BYTES_FIELD_3 = 0x0A, 0x12, 0x1A
 _MAX_VARINT = 10
 
 
 class ExampleError(ValueError):
-    """The bytes are not an Example of integers."""
+    """The bytes are not an Example of numbers."""
 
 
-def encode_example(features: Mapping[str, npt.NDArray[np.integer]]) -> bytes:
-    """Return an Example that holds each array as an int64 list, in the order given."""
+def encode_example(features: Mapping[str, npt.NDArray[np.integer | np.float32]]) -> bytes:
+    """Return an Example that holds each array, in the order given.
+
+    Floats become a float list, integers an int64 list.
+    """
     entries = []
     for name, values in features.items():
-        packed = encode_varints(values.astype(np.int64))
-        feature = _field(_BYTES_FIELD_3, _field(_BYTES_FIELD_1, packed))
+        if values.dtype == np.float32:
+            kind, packed = _BYTES_FIELD_2, values.astype("<f4").tobytes()
+        else:
+            kind, packed = _BYTES_FIELD_3, encode_varints(values.astype(np.int64))
+        feature = _field(kind, _field(_BYTES_FIELD_1, packed))
         entry = _field(_BYTES_FIELD_1, name.encode()) + _field(_BYTES_FIELD_2, feature)
         entries.append(_field(_BYTES_FIELD_1, entry))
     return _field(_BYTES_FIELD_1, b"".join(entries))
 
 
-def decode_example(data: bytes) -> dict[str, Int64s]:
-    """Return the int64 lists of an Example.
+def decode_example(data: bytes) -> dict[str, Numbers]:
+    """Return the lists of an Example, int64 or float32.
 
     Raises
     ------
     ExampleError
-        When the bytes are not an Example, or a feature is not an int64 list.
+        When the bytes are not an Example, or a feature is a list of something else.
     """
-    features: dict[str, Int64s] = {}
+    features: dict[str, Numbers] = {}
     for tag, message in _fields(data):
         if tag != _BYTES_FIELD_1:
             raise ExampleError(f"unknown field {tag:#x} in an Example")
@@ -52,7 +60,7 @@ def decode_example(data: bytes) -> dict[str, Int64s]:
                 raise ExampleError(f"unknown field {tag_:#x} in Features")
             parts = dict(_fields(entry))
             name = parts.get(_BYTES_FIELD_1, b"").decode("utf-8", "replace")
-            features[name] = _int64_list(name, parts.get(_BYTES_FIELD_2, b""))
+            features[name] = _numbers(name, parts.get(_BYTES_FIELD_2, b""))
     return features
 
 
@@ -99,18 +107,23 @@ def decode_varints(data: bytes) -> Int64s:
     return values.view(np.int64)
 
 
-def _int64_list(name: str, feature: bytes) -> Int64s:
+def _numbers(name: str, feature: bytes) -> Numbers:
     parts = list(_fields(feature))
     if not parts:
         return np.zeros(0, np.int64)
-    if len(parts) != 1 or parts[0][0] != _BYTES_FIELD_3:
-        raise ExampleError(f"feature {name!r} is not an int64 list")
+    if len(parts) != 1 or parts[0][0] not in (_BYTES_FIELD_2, _BYTES_FIELD_3):
+        raise ExampleError(f"feature {name!r} is neither an int64 list nor a float list")
+    kind, message = parts[0]
     packed = b""
-    for tag, data in _fields(parts[0][1]):
+    for tag, data in _fields(message):
         if tag != _BYTES_FIELD_1:
             raise ExampleError(f"feature {name!r} is not packed")
         packed += data
-    return decode_varints(packed)
+    if kind == _BYTES_FIELD_3:
+        return decode_varints(packed)
+    if len(packed) % 4:
+        raise ExampleError(f"the floats of feature {name!r} are cut off")
+    return np.frombuffer(packed, "<f4")
 
 
 def _field(tag: int, data: bytes) -> bytes:

@@ -1,18 +1,18 @@
 """Turns encoded rows into Examples and back: one Example per block of rows.
 
-A block holds each column as one int64 list. A tag list adds ``<name>_length``, the number of
-entries of each row. With one row a block the lengths say nothing and are left out, so that
-``tf.io.parse_example`` reads the classic layout.
+A block holds each column as one list, of floats for a numeric feature. A tag list adds
+``<name>_length``, the number of entries of each row. With one row a block the lengths say nothing
+and are left out, so that ``tf.io.parse_example`` reads the classic layout.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from smt_features.batch import Array, Bags
-from smt_features.example import ExampleError, Int64s, encode_example
+from smt_features.example import ExampleError, Int64s, Numbers, encode_example
 from smt_features.layout import LENGTH, ShardColumn
 from smt_features.manifest import FeatureSpec
 
@@ -24,7 +24,7 @@ def encode_blocks(
     flat = {name: _flatten(table.column(name)) for name in table.column_names}
     for start in range(0, table.num_rows, rows_per_example):
         stop = min(start + rows_per_example, table.num_rows)
-        features: dict[str, npt.NDArray[np.integer]] = {}
+        features: dict[str, Array] = {}
         for column in columns:
             for name in column.names:
                 values, offsets = flat[name]
@@ -39,7 +39,7 @@ def encode_blocks(
 
 
 def decode_block(
-    features: Mapping[str, Int64s], columns: list[ShardColumn], rows_per_example: int
+    features: Mapping[str, Numbers], columns: list[ShardColumn], rows_per_example: int
 ) -> dict[str, Array | Bags]:
     """Return the rows of a decoded Example.
 
@@ -57,6 +57,9 @@ def decode_block(
     batch: dict[str, Array | Bags] = {}
     for column in columns:
         values = features[column.name].astype(column.dtype)
+        stored = np.float32 if column.dtype is np.float32 else np.int64
+        if len(values) and features[column.name].dtype != stored:
+            raise ExampleError(f"{column.name!r} is not a list of {stored.__name__}")
         if column.counts is None:
             if len(values) != rows:
                 raise ExampleError(f"{column.name!r} has {len(values)} values for {rows} rows")
@@ -77,14 +80,15 @@ def feature_spec(columns: list[ShardColumn], rows_per_example: int) -> dict[str,
     spec = {}
     for column in columns:
         single = rows_per_example == 1 and column.counts is None
+        dtype: Literal["int64", "float32"] = "float32" if column.dtype is np.float32 else "int64"
         for name in column.names:
-            spec[name] = FeatureSpec(kind="fixed" if single else "varlen")
+            spec[name] = FeatureSpec(kind="fixed" if single else "varlen", dtype=dtype)
         if column.counts and rows_per_example > 1:
             spec[column.name + LENGTH] = FeatureSpec(kind="varlen")
     return spec
 
 
-def _flatten(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.integer], Int64s | None]:
+def _flatten(column: pa.ChunkedArray) -> tuple[Array, Int64s | None]:
     array = column.combine_chunks()
     if not pa.types.is_list(array.type):
         return array.to_numpy(zero_copy_only=False), None

@@ -1,10 +1,10 @@
 """What decides a dataset's bytes, and how to say what differs."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
+
+from pydantic import BaseModel, ConfigDict
 
 from smt_features.files import sha256
 from smt_features.manifest import Manifest, PrepareOptions, SourceRecord
@@ -13,6 +13,42 @@ from smt_schemas import DatasetSchema, UserError
 
 _WRITERS = ("numpy", "polars", "polars-hash", "pyarrow")
 """Libraries whose version may change a shard's bytes."""
+
+
+class RunIdentity(BaseModel):
+    """Everything that decides the shards' bytes.
+
+    Attributes
+    ----------
+    schema_digest, seed, options
+        What the shards hold and how.
+    sources
+        Name, bytes and SHA-256 of each raw file.
+    libraries
+        Versions of the libraries that encode and write.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    schema_digest: str
+    seed: int
+    options: PrepareOptions
+    sources: list[tuple[str, int, str]]
+    libraries: dict[str, str]
+
+    def changes(self, now: "RunIdentity") -> list[str]:
+        """Return what is not so now, in words of the command line."""
+        pairs: list[tuple[str, object, object]] = [
+            ("the schema", self.schema_digest, now.schema_digest),
+            ("--seed", self.seed, now.seed),
+            ("the raw files", self.sources, now.sources),
+            ("the installed libraries", self.libraries, now.libraries),
+        ]
+        pairs += [
+            (f"--{name.replace('_', '-')}", getattr(self.options, name), value)
+            for name, value in now.options.model_dump().items()
+        ]
+        return [name for name, before, after in pairs if before != after]
 
 
 class SourceDigests:
@@ -63,38 +99,23 @@ class SourceDigests:
         return records
 
 
-def differences(
-    recorded: Manifest,
-    schema: DatasetSchema,
-    options: PrepareOptions,
-    seed: int,
-    sources: list[SourceRecord],
-) -> list[str]:
-    """Return what a dataset was made from that is not so now, in words of the command line."""
-    pairs: list[tuple[str, object, object]] = [
-        ("the schema", recorded.schema_digest, schema.digest),
-        ("--seed", recorded.hash.seed, seed),
-        ("the raw files", _contents(recorded.sources), _contents(sources)),
-    ]
-    pairs += [
-        (f"--{name.replace('_', '-')}", getattr(recorded.options, name), value)
-        for name, value in options.model_dump().items()
-    ]
-    return [name for name, before, now in pairs if before != now]
-
-
 def run_identity(
     schema: DatasetSchema, options: PrepareOptions, seed: int, sources: list[SourceRecord]
-) -> str:
-    """Return a digest of everything that decides the shards' bytes."""
-    parts = [
-        schema.digest,
-        options.model_dump(mode="json"),
-        seed,
-        _contents(sources),
-        [version(library) for library in _WRITERS],
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+) -> RunIdentity:
+    """Return the identity of a run of this program."""
+    return RunIdentity(
+        schema_digest=schema.digest,
+        seed=seed,
+        options=options,
+        sources=[(source.name, source.bytes, source.sha256) for source in sources],
+        libraries={library: version(library) for library in _WRITERS},
+    )
+
+
+def identity_of(manifest: Manifest) -> RunIdentity:
+    """Return the identity of the run that made a dataset, as if with the libraries of today."""
+    schema, seed = manifest.dataset_schema, manifest.hash.seed
+    return run_identity(schema, manifest.options, seed, manifest.sources)
 
 
 def _state(source: Source) -> tuple[int, int]:
@@ -104,7 +125,3 @@ def _state(source: Source) -> tuple[int, int]:
         msg = f"{source.path} vanished while it was read."
         raise UserError(msg) from error
     return stat.st_size, stat.st_mtime_ns
-
-
-def _contents(sources: list[SourceRecord]) -> list[tuple[str, int, str]]:
-    return [(source.name, source.bytes, source.sha256) for source in sources]

@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import ValidationError
 
 from smt_features.files import sha256
+from smt_features.identity import RunIdentity
 from smt_features.manifest import Shard
 
 NAME = ".journal"
@@ -25,12 +26,12 @@ class Journal:
         What decides the shards' bytes; records of a run with another identity do not count.
     """
 
-    def __init__(self, directory: Path, identity: str) -> None:
+    def __init__(self, directory: Path, identity: RunIdentity) -> None:
         self._directory = directory
         self._path = directory / NAME
         self._finished = self._read(identity)
         self._file = self._path.open("w", encoding="utf-8")
-        self._append(identity)
+        self._append(identity.model_dump_json())
         for shard in self._finished.values():
             self._append(shard.model_dump_json())
 
@@ -66,16 +67,26 @@ class Journal:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def _read(self, identity: str) -> dict[str, Shard]:
-        if not self._path.is_file():
-            return {}
-        # A line that was cut off by the kill, and whatever is no record, counts as not written.
-        lines = self._path.read_text("utf-8", errors="replace").splitlines()
-        texts = [text for line in lines if (text := _parse(line)) is not None]
-        if not texts or texts[0] != identity:
+    def _read(self, identity: RunIdentity) -> dict[str, Shard]:
+        texts = _texts(self._path)
+        if not texts or _identity(texts[0]) != identity:
             return {}
         shards = [shard for text in texts[1:] if (shard := _shard(text)) is not None]
         return {shard.name: shard for shard in shards}
+
+
+def unfinished_run(directory: Path) -> RunIdentity | None:
+    """Return what the unfinished run in a folder was making, or None when there is none."""
+    texts = _texts(directory / NAME)
+    return _identity(texts[0]) if texts else None
+
+
+def _texts(path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    # A line that was cut off by the kill, and whatever is no record, counts as not written.
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    return [text for line in lines if (text := _parse(line)) is not None]
 
 
 def _parse(line: str) -> str | None:
@@ -89,5 +100,12 @@ def _parse(line: str) -> str | None:
 def _shard(text: str) -> Shard | None:
     try:
         return Shard.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def _identity(text: str) -> RunIdentity | None:
+    try:
+        return RunIdentity.model_validate_json(text)
     except ValidationError:
         return None

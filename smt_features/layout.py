@@ -11,20 +11,20 @@ LENGTH = "_length"
 
 
 class ShardColumn(NamedTuple):
-    """A label, a feature's ids, or a feature's keys.
+    """A label, a feature's ids or keys, or a numeric feature.
 
     Attributes
     ----------
     name
         Name in the shards and in batches.
     dtype
-        int8 for labels, int32 for ids, int64 for keys.
+        int8 for labels, int32 for ids, int64 for keys, float32 for numeric features.
     counts
         A list's companion column of counts; None for a single value.
     """
 
     name: str
-    dtype: type[np.integer]
+    dtype: type[np.integer | np.float32]
     counts: str | None = None
 
     @property
@@ -42,7 +42,7 @@ def layout(schema: DatasetSchema, *, keys: bool) -> list[ShardColumn]:
         if keys and column.encoding == "hash":
             counts = f"{name}_key_count" if column.is_list else None
             columns.append(ShardColumn(f"{name}_key", np.int64, counts))
-    return columns
+    return columns + [ShardColumn(column.name, np.float32) for column in schema.numerics]
 
 
 def column_names(schema: DatasetSchema, *, keys: bool) -> list[str]:

@@ -90,8 +90,9 @@ def find_runs(lists: pl.Series, separator: str) -> Runs:
     split = lists.filter(filled).str.split(separator)
     entries = split.list.explode()
     ends = np.cumsum(split.list.len().to_numpy().astype(np.int64))
-    run_of_entry = entries.rle_id().to_numpy().astype(np.int64)
-    begins = np.diff(run_of_entry, prepend=-1) > 0
+    run_of_entry = entries.rle_id().to_numpy()
+    begins = np.ones(len(entries), np.bool_)
+    np.not_equal(run_of_entry[1:], run_of_entry[:-1], out=begins[1:])
     begins[ends[:-1]] = True
     starts = np.flatnonzero(begins)
     lengths = np.zeros(len(lists), np.int64)
@@ -115,17 +116,19 @@ def merge(ids: Int64s, counts: Int64s, lengths: Int64s, buckets: int) -> Merged:
         return Merged(ids, counts, lengths)
     owner = np.repeat(np.arange(len(lengths)), lengths)
     pair = owner * buckets + ids
+    # Pairs are nearly sorted, which a stable sort is quick at; and as it is stable, the first of
+    # each group is its first appearance.
     order = np.argsort(pair, kind="stable")
     ordered = pair[order]
     group = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    # The sort is stable: the first of each group is its first appearance.
-    appearance = order[group]
-    back = np.argsort(appearance)
-    pair = ordered[group][back]
+    first = order[group]
+    sums = np.zeros(len(ids), np.int64)
+    sums[first] = np.add.reduceat(counts[order], group)
+    kept = np.flatnonzero(sums)
     return Merged(
-        ids=pair % buckets,
-        counts=np.add.reduceat(counts[order], group)[back],
-        lengths=np.bincount(pair // buckets, minlength=len(lengths)).astype(np.int64),
+        ids=ids[kept],
+        counts=sums[kept],
+        lengths=np.bincount(owner[kept], minlength=len(lengths)).astype(np.int64),
     )
 
 

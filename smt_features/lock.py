@@ -14,8 +14,10 @@ NAME = ".lock"
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path, option: str = "--output") -> Iterator[None]:
     """Hold a folder for this process; the folder is made when it is missing.
+
+    Errors propose to choose another folder with `option`.
 
     The system releases the lock when the process ends, however it ends, so a stale one never
     blocks.
@@ -26,7 +28,7 @@ def locked(directory: Path) -> Iterator[None]:
         When another process holds it, or the folder cannot be written.
     """
     path = directory / NAME
-    with _acquire(directory, path) as file:
+    with _acquire(directory, path, option) as file:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
@@ -38,12 +40,12 @@ def locked(directory: Path) -> Iterator[None]:
                 directory.rmdir()
 
 
-def _acquire(directory: Path, path: Path) -> TextIO:
+def _acquire(directory: Path, path: Path, option: str) -> TextIO:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
     except OSError as error:
-        msg = f"Cannot write to {directory}: {error.strerror}. Choose another --output."
+        msg = f"Cannot write to {directory}: {error.strerror}. Choose another {option}."
         raise UserError(msg) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,6 +56,6 @@ def _acquire(directory: Path, path: Path) -> TextIO:
         file.seek(0)
         holder = file.read().strip() or "another process"
         file.close()
-        msg = f"{directory} is being written by {holder}. Wait for it, or choose another --output."
+        msg = f"{directory} is being written by {holder}. Wait for it, or choose another {option}."
         raise UserError(msg)
     return file

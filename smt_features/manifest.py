@@ -58,6 +58,27 @@ class Shard(Model):
     sha256: Sha256
 
 
+class VocabularyRecord(Model):
+    """One vocabulary file.
+
+    Attributes
+    ----------
+    values
+        Texts with an id of their own, from 1.
+    others
+        How often other texts stand in the train split.
+    out_of_vocabulary
+        The id of other texts.
+    """
+
+    name: Inside
+    values: NonNegativeInt
+    others: NonNegativeInt
+    out_of_vocabulary: Literal[0] = 0
+    bytes: NonNegativeInt
+    sha256: Sha256
+
+
 class SourceRecord(Model):
     """One raw file that was read; ``rows`` counts published and rejected ones."""
 
@@ -122,7 +143,7 @@ class FeatureSpec(Model):
     """How ``tf.io.parse_example`` reads a feature: ``fixed`` (one value) or ``varlen``."""
 
     kind: Literal["fixed", "varlen"]
-    dtype: Literal["int64"] = "int64"
+    dtype: Literal["int64", "float32"] = "int64"
 
 
 class Manifest(Model):
@@ -137,6 +158,7 @@ class Manifest(Model):
     sources: list[SourceRecord]
     splits: dict[str, SplitRecord]
     rejected_rows: NonNegativeInt
+    vocabularies: dict[str, VocabularyRecord] | None = None
     feature_spec: dict[str, FeatureSpec] | None = None
 
     @property

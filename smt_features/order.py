@@ -1,7 +1,9 @@
 """The order in which an epoch reads rows, and how workers share it.
 
 The order is a pure function of (seed, epoch): shards are permuted, then the row groups of a
-shard, then the rows of a row group. It uses PCG64's raw stream, which NumPy keeps stable.
+shard, then the rows of a row group. Each level is sorted by the numbers that SplitMix64 gives
+(https://prng.di.unimi.it/splitmix64.c), seeded with the number of the level above. Its n-th number
+depends on the seed and n alone, so any language, and a TensorFlow graph, can compute it.
 """
 
 from dataclasses import dataclass
@@ -12,6 +14,15 @@ import numpy.typing as npt
 from smt_schemas import UsageError
 
 Int64s = npt.NDArray[np.int64]
+
+GAMMA = 0x9E3779B97F4A7C15
+"""SplitMix64: the step of its state."""
+
+MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+"""SplitMix64: the shift and the factor of each round that turns the state into a number."""
+
+LAST_SHIFT = 31
+"""SplitMix64: the shift after the rounds."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +37,20 @@ class RowGroup:
         Position of the row group in the shard.
     rows
         Its rows.
-    entropy
-        Seed of the permutation of its rows; empty when they stay in order.
+    seed
+        Seed of the permutation of its rows; None when they stay in order.
     """
 
     shard: int
     index: int
     rows: int
-    entropy: tuple[int, ...] = ()
+    seed: int | None = None
 
     def permutation(self) -> Int64s | None:
         """Return the order of the rows, or None when they stay in order."""
-        return _permutation(self.rows, self.entropy) if self.entropy else None
+        return (
+            None if self.seed is None else np.argsort(splitmix64(self.seed, np.arange(self.rows)))
+        )
 
 
 def epoch_order(shards: list[list[int]], *, seed: int, epoch: int, shuffle: bool) -> list[RowGroup]:
@@ -58,11 +71,28 @@ def epoch_order(shards: list[list[int]], *, seed: int, epoch: int, shuffle: bool
             for shard, groups in enumerate(shards)
             for index, rows in enumerate(groups)
         ]
-    return [
-        RowGroup(int(shard), int(index), shards[shard][index], (seed, epoch, shard + 1, index + 1))
-        for shard in _permutation(len(shards), (seed, epoch)).tolist()
-        for index in _permutation(len(shards[shard]), (seed, epoch, shard + 1)).tolist()
-    ]
+    (epoch_seed,) = splitmix64(seed, np.array([epoch]))
+    shard_seeds = splitmix64(int(epoch_seed), np.arange(len(shards)))
+    order = []
+    for shard in np.argsort(shard_seeds).tolist():
+        groups = shards[shard]
+        seeds = splitmix64(int(shard_seeds[shard]), np.arange(len(groups)))
+        order += [
+            RowGroup(shard, index, groups[index], int(seeds[index]))
+            for index in np.argsort(seeds).tolist()
+        ]
+    return order
+
+
+def splitmix64(seed: int, positions: Int64s) -> npt.NDArray[np.uint64]:
+    """Return SplitMix64's numbers at some positions of its sequence; no two are equal."""
+    state = (positions.astype(np.uint64) + np.uint64(1)) * np.uint64(GAMMA)
+    state += np.uint64(seed % (1 << 64))
+    for shift, factor in MIX:
+        state ^= state >> np.uint64(shift)
+        state *= np.uint64(factor)
+    state ^= state >> np.uint64(LAST_SHIFT)
+    return state
 
 
 def share_of(rows: int, worker: tuple[int, int]) -> tuple[int, int]:
@@ -112,8 +142,3 @@ def batch_sizes(
         sizes[-1] -= 1
         sizes.append(1)
     return sizes
-
-
-def _permutation(count: int, entropy: tuple[int, ...]) -> Int64s:
-    bits = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(count)
-    return np.argsort(bits, kind="stable")

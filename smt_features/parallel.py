@@ -10,13 +10,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ordered_map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def ordered_map(function: Callable[[T], R], items: Iterable[T], *, waiting: int = 0) -> Iterator[R]:
     """Yield ``function(item)`` in the order of the items.
 
-    One item is taken ahead for each core. An error of the function or of the items surfaces at
-    its place in the order.
+    One item is taken ahead for each thread. An error of the function or of the items surfaces at
+    its place in the order. There is a thread for each core, and ``waiting`` more for when some
+    wait, for the interpreter or for Polars' own threads.
     """
-    threads = os.cpu_count() or 1
+    threads = (os.cpu_count() or 1) + waiting
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as executor:
         try:

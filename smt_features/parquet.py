@@ -1,7 +1,7 @@
 """Writes and reads Parquet shards.
 
 Nothing in a shard needs this package: int8 labels, int32 ids, ``list<int32>`` tag lists with
-their counts, no nulls, zstd.
+their counts, float32 numbers, no nulls, zstd.
 """
 
 import io
@@ -17,8 +17,9 @@ from smt_features.parallel import ordered_map
 COMPRESSION = "zstd"
 COMPRESSION_LEVEL = 1
 _ELEMENT = "element"
-_SAMPLE_ROWS = 32_768
-_CANDIDATES = ("RLE_DICTIONARY", "PLAIN", "DELTA_BINARY_PACKED")
+_SAMPLE_ROWS = 16_384
+_INTEGERS = ("RLE_DICTIONARY", "PLAIN", "DELTA_BINARY_PACKED")
+_FLOATS = ("RLE_DICTIONARY", "PLAIN")
 
 OLDEST = pl.CompatLevel.oldest()
 """Arrow types that every library knows: large strings and lists rather than views."""
@@ -50,7 +51,8 @@ def choose_encodings(table: pa.Table) -> dict[str, str]:
 
     def best(name: str) -> str:
         column = sample.select([name])
-        return min(_CANDIDATES, key=lambda encoding: _size(column, {name: encoding}))
+        candidates = _FLOATS if pa.types.is_floating(column.schema.types[0]) else _INTEGERS
+        return min(candidates, key=lambda encoding: _size(column, {name: encoding}))
 
     names = table.column_names
     return dict(zip(names, ordered_map(best, names), strict=True))

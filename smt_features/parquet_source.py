@@ -31,7 +31,7 @@ def read_tables(source: Source, schema: DatasetSchema) -> Iterator[Table]:
     ------
     UserError
         When the file is no Parquet file, or lacks a column, or has one that is neither
-        integers nor text.
+        integers nor text, nor floats where the schema declares them.
     """
     names = [column.name for column in schema.columns]
     rows = 0
@@ -53,7 +53,7 @@ def read_tables(source: Source, schema: DatasetSchema) -> Iterator[Table]:
 
 
 def to_rows(table: Table, schema: DatasetSchema) -> RowBlock:
-    """Return a table's cells as text: integers in decimal, a null as the empty text.
+    """Return a table's cells as text: numbers in decimal, a null as the empty text.
 
     Raises
     ------
@@ -99,20 +99,22 @@ def _check(arrow: pa.Schema, schema: DatasetSchema, source: Source) -> None:
         raise UserError(msg)
     for column in schema.columns:
         type_ = arrow.field(column.name).type
-        if not _is_hashable(type_, column):
+        if not _is_readable(type_, column):
             msg = (
                 f"{source.path}, column {column.name!r} is of type {type_}. Only integers and "
-                "text can be hashed, and lists of them where the schema declares a list; "
-                "convert the column first."
+                "text can be hashed, and lists of them where the schema declares a list; floats "
+                'need type = "float" in the schema. Otherwise convert the column first.'
             )
             raise UserError(msg)
 
 
-def _is_hashable(type_: pa.DataType, column: Column) -> bool:
+def _is_readable(type_: pa.DataType, column: Column) -> bool:
     if column.is_list and (pa.types.is_list(type_) or pa.types.is_large_list(type_)):
         type_ = type_.value_type
     if pa.types.is_dictionary(type_):
         type_ = type_.value_type
+    if column.type == "float" and pa.types.is_floating(type_):
+        return True
     tests = (
         pa.types.is_string,
         pa.types.is_large_string,

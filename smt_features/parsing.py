@@ -185,9 +185,14 @@ def _split_carefully(line: bytes, columns: int, fmt: CsvFormat) -> list[str] | s
 
 def count_fields(line: str, fmt: CsvFormat) -> int:
     """Return the number of fields of a line whose quotes are balanced."""
+    return len(split_line(line, fmt.separator))
+
+
+def split_line(line: str, separator: str) -> list[str]:
+    """Return the cells of a line whose quotes are balanced."""
     if '"' in line:
-        return len(next(csv.reader([line], delimiter=fmt.separator)))
-    return line.count(fmt.separator) + 1
+        return next(csv.reader([line], delimiter=separator))
+    return line.split(separator)
 
 
 def _patched(cells: pl.DataFrame, patches: dict[int, list[str]]) -> pl.DataFrame:

@@ -14,13 +14,14 @@ import socket
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from smt_features.files import published
+from smt_features.files import flush, published
 from smt_features.identity import SourceDigests, run_identity
 from smt_features.lock import locked
 from smt_features.prepare import Prepared, find_current, publish
@@ -29,8 +30,10 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shuffle import RowStore
 from smt_features.sources import Source, find_sources
-from smt_features.statistics_builder import StatisticsBuilder
+from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.units import divide
+from smt_features.vocabulary import Vocabularies
+from smt_features.vocabulary_shared import digest_of, shared_vocabularies
 from smt_schemas import UsageError, UserError
 
 FOLDER = ".parts"
@@ -87,19 +90,23 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
         When the files cannot be read or the part cannot be written.
     """
     sources = find_sources(job.directory, job.schema)
-    identity = _identity(job, sources, parts)
+    vocabularies = shared_vocabularies(job.output / FOLDER, sources, job.schema, progress)
+    identity = _identity(job, sources, parts, vocabularies)
     folder = _folder(job, part, parts)
     if (record := _read_record(folder)) and record.identity == identity:
         return record
     # Whoever finishes first wins; the bytes are the same.
     work = folder.with_name(f"{folder.name}.{socket.gethostname()}.{os.getpid()}")
     try:
-        rows = read_rows(job, divide(sources, parts)[part - 1], work, progress)
+        rows = read_rows(job, divide(sources, parts)[part - 1], vocabularies, work, progress)
+        runs = {split: store.spill_all() for split, store in rows.stores.items()}
+        for path in chain.from_iterable(runs.values()):
+            flush(path)
         record = PartRecord(
             identity=identity,
             rows=dict(rows.read),
             rejected_rows=rows.rejected.rows,
-            runs={split: len(store.spill_all()) for split, store in rows.stores.items()},
+            runs={split: len(paths) for split, paths in runs.items()},
         )
         rows.rejected.publish(work)
         if rows.statistics:
@@ -128,14 +135,15 @@ def merge_parts(job: PrepareJob, parts: int, progress: Progress) -> Prepared:
         digests = SourceDigests(sources, executor)
         if current := find_current(job, digests):
             return current
-        rows = _gather(job, sources, parts)
+        vocabularies = shared_vocabularies(job.output / FOLDER, sources, job.schema, progress)
+        rows = _gather(job, sources, parts, vocabularies)
         prepared = publish(job, rows, digests, progress)
         shutil.rmtree(job.output / FOLDER, ignore_errors=True)
     return prepared
 
 
-def _gather(job: PrepareJob, sources: list[Source], parts: int) -> Rows:
-    identity = _identity(job, sources, parts)
+def _gather(job: PrepareJob, sources: list[Source], parts: int, vocabularies: Vocabularies) -> Rows:
+    identity = _identity(job, sources, parts, vocabularies)
     runs: dict[str, list[Path]] = {split: [] for split in job.schema.splits}
     read: Counter[str] = Counter()
     rejected = Rejected(job.output / FOLDER)
@@ -161,7 +169,7 @@ def _gather(job: PrepareJob, sources: list[Source], parts: int) -> Rows:
             statistics.add_frame(pl.read_parquet(folder / _COUNTS))
         read.update(record.rows)
     stores = {split: RowStore.of_runs(paths) for split, paths in runs.items()}
-    return Rows(stores, rejected, statistics, read)
+    return Rows(stores, rejected, statistics, vocabularies, read)
 
 
 def _add_rejected(
@@ -187,11 +195,14 @@ def _folder(job: PrepareJob, part: int, parts: int) -> Path:
     return job.output / FOLDER / f"{part:05}-of-{parts:05}"
 
 
-def _identity(job: PrepareJob, sources: list[Source], parts: int) -> str:
+def _identity(
+    job: PrepareJob, sources: list[Source], parts: int, vocabularies: Vocabularies
+) -> str:
     """Digest what decides a part; the contents of the files are digested when parts merge."""
     files = [(source.name, source.size) for source in sources]
     whole = run_identity(job.schema, job.options, job.seed, [])
-    return hashlib.sha256(json.dumps([whole, files, parts, job.statistics]).encode()).hexdigest()
+    decisive = [whole.model_dump(), files, parts, job.statistics, digest_of(vocabularies)]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 
 def _read_record(folder: Path) -> PartRecord | None:

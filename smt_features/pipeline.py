@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from smt_features.blocks import read_blocks
 from smt_features.encoding import encode
-from smt_features.lists import split_lists
+from smt_features.lists import SplitLists, split_lists
 from smt_features.parallel import ordered_map
 from smt_features.parquet_source import read_tables, to_rows
 from smt_features.parsing import count_fields, parse
@@ -16,9 +18,11 @@ from smt_features.rejected import SCHEMA
 from smt_features.rowblock import RowBlock
 from smt_features.shuffle import KEY, row_keys
 from smt_features.sources import Source
-from smt_features.statistics_tally import Tally, tally
+from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.tally import Tally, tally
 from smt_features.units import Unit
 from smt_features.validation import bad_rows, violations
+from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies
 from smt_schemas import DatasetSchema
 
 
@@ -60,17 +64,40 @@ def encode_units(
     seed: int,
     keys: bool,
     shuffle: bool,
-    count: bool,
+    count: StatisticsBuilder | None,
+    vocabularies: Vocabularies = NO_VOCABULARIES,
 ) -> Iterator[Encoded]:
     """Yield the blocks of all units, in order, validated and encoded on all cores.
 
-    ``count`` asks for a tally of each block's values.
+    With ``count`` the values of each block are tallied, for the caller to add to it.
     """
 
     def work(read: Callable[[], RowBlock]) -> Encoded:
-        return _encode(read(), schema, seed=seed, keys=keys, shuffle=shuffle, count=count)
+        block = read()
+        rows = good_rows(block, schema)
+        keys_of_rows = row_keys(
+            seed=seed,
+            split=block.source.split,
+            source=block.source.ordinal,
+            block=block.ordinal,
+            rows=block.cells.height,
+            shuffle=shuffle,
+        )
+        frame = encode(
+            rows.cells, rows.lists, schema, seed=seed, keys=keys, vocabularies=vocabularies
+        )
+        return Encoded(
+            source=block.source,
+            rows=block.cells.height,
+            rejected=block.cells.height - rows.cells.height,
+            violations=_violations(block, rows.bad, schema),
+            tally=tally_block(block, rows, schema, count) if count else None,
+            frame=frame.with_columns(pl.Series(KEY, keys_of_rows).filter(~rows.bad)),
+            position=block.position,
+        )
 
-    return ordered_map(work, (read for unit in units for read in block_reads(unit, schema)))
+    reads = (read for unit in units for read in block_reads(unit, schema))
+    return ordered_map(work, reads, waiting=2)
 
 
 def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
@@ -90,39 +117,58 @@ def block_reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowB
         yield partial(parse, block, names, schema.csv)
 
 
-def _encode(
-    block: RowBlock, schema: DatasetSchema, *, seed: int, keys: bool, shuffle: bool, count: bool
-) -> Encoded:
-    sort_keys = row_keys(
-        seed=seed,
-        split=block.source.split,
-        source=block.source.ordinal,
-        block=block.ordinal,
-        rows=block.cells.height,
-        shuffle=shuffle,
-    )
-    cells, keys_of_rows = block.cells, pl.Series(KEY, sort_keys)
-    found = pl.DataFrame(schema=SCHEMA)
+class GoodRows(NamedTuple):
+    """The rows of a block that obey the schema.
+
+    Attributes
+    ----------
+    cells
+        A String column per schema column.
+    lists
+        Its list columns, split.
+    bad
+        Boolean for each row of the block, whether it was left out.
+    """
+
+    cells: pl.DataFrame
+    lists: dict[str, SplitLists]
+    bad: pl.Series
+
+
+def good_rows(block: RowBlock, schema: DatasetSchema) -> GoodRows:
+    """Validate the rows of a block and leave out the bad ones."""
+    cells = block.cells
     lists = split_lists(cells, schema)
     bad = bad_rows(cells, schema, lists)
     if block.refused:
         bad = bad.scatter(list(block.refused), True)
     if bad.any():
-        found = _violations(block, bad, schema)
-        cells, keys_of_rows = cells.filter(~bad), keys_of_rows.filter(~bad)
+        cells = cells.filter(~bad)
         lists = split_lists(cells, schema)
-    return Encoded(
-        source=block.source,
+    return GoodRows(cells, lists, bad)
+
+
+def tally_block(
+    block: RowBlock, rows: GoodRows, schema: DatasetSchema, builder: StatisticsBuilder
+) -> Tally:
+    """Count the values of a block's good rows, for a builder to add."""
+    # The same numbers whatever the seed and the order of the shards.
+    numbers = row_keys(
+        seed=0,
+        split=block.source.split,
+        source=block.source.ordinal,
+        block=block.ordinal,
         rows=block.cells.height,
-        rejected=block.cells.height - cells.height,
-        violations=found,
-        tally=tally(cells, lists, schema) if count else None,
-        frame=encode(cells, lists, schema, seed=seed, keys=keys).with_columns(keys_of_rows),
-        position=block.position,
+        shuffle=True,
     )
+    places = (numbers >> np.uint64(1)).astype(np.int64)[~rows.bad.to_numpy()]
+    limit = builder.sample_limit(block.source.split)
+    return tally(rows.cells, rows.lists, schema, places, limit)
 
 
 def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.DataFrame:
+    if not bad.any():
+        return pl.DataFrame(schema=SCHEMA)
     positions = bad.arg_true()
     lines = dict(zip(positions, block.raw(positions.to_list()), strict=True))
     whole = pl.DataFrame(

@@ -8,20 +8,23 @@ from pathlib import Path
 
 from smt_features.example_blocks import feature_spec
 from smt_features.files import TEMPORARY
-from smt_features.identity import SourceDigests, differences, run_identity
-from smt_features.journal import Journal
+from smt_features.identity import RunIdentity, SourceDigests, identity_of, run_identity
+from smt_features.journal import NAME as JOURNAL
+from smt_features.journal import Journal, unfinished_run
 from smt_features.layout import layout
 from smt_features.lock import locked
 from smt_features.manifest import NAME as MANIFEST
-from smt_features.manifest import FeatureSpec, Hash, Manifest, SplitRecord
+from smt_features.manifest import FeatureSpec, Hash, Manifest, SplitRecord, VocabularyRecord
 from smt_features.reading import PrepareJob, Progress, Rows, read_rows
 from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
 from smt_features.sources import find_sources
-from smt_features.statistics import NAME as STATISTICS
+from smt_features.statistics.store import Publication, remove
 from smt_features.units import divide
-from smt_features.verify import require_files, shards_of
+from smt_features.verify import files_of, require_files
+from smt_features.vocabulary import FOLDER as VOCABULARY
+from smt_features.vocabulary_build import build_vocabularies
 from smt_schemas import UserError
 
 WORK = ".work"
@@ -74,12 +77,14 @@ def prepare(job: PrepareJob, progress: Progress = lambda _stage, _done, _total: 
         digests = SourceDigests(sources, executor)
         if current := find_current(job, digests):
             return current
-        shutil.rmtree(job.output / WORK, ignore_errors=True)
+        work = job.output / WORK
+        shutil.rmtree(work, ignore_errors=True)
         try:
-            rows = read_rows(job, divide(sources, 1)[0], job.output / WORK, progress)
+            vocabularies = build_vocabularies(sources, job.schema, work / VOCABULARY, progress)
+            rows = read_rows(job, divide(sources, 1)[0], vocabularies, work, progress)
             return publish(job, rows, digests, progress)
         finally:
-            shutil.rmtree(job.output / WORK, ignore_errors=True)
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:
@@ -88,33 +93,42 @@ def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:
     Raises
     ------
     UserError
-        When the output holds another dataset, or a damaged one, and the job does not say to
-        replace it.
+        When the output holds another dataset, the beginning of another one, or a damaged one,
+        and the job does not say to replace it.
     """
-    if job.overwrite or not (job.output / MANIFEST).exists():
+    if job.overwrite:
         return None
-    recorded = Manifest.read(job.output)
-    changed = differences(recorded, job.schema, job.options, job.seed, digests.records({}))
-    if changed:
+    if (job.output / MANIFEST).exists():
+        recorded = Manifest.read(job.output)
+        _require_same(job, digests, identity_of(recorded), "a dataset that was made")
+        require_files(job.output, recorded)
+        (job.output / JOURNAL).unlink(missing_ok=True)  # of a run that died at the very end
+        return Prepared(recorded, job.output, Rejected(job.output), was_current=True)
+    if begun := unfinished_run(job.output):
+        _require_same(job, digests, begun, "an unfinished run that was begun")
+    return None
+
+
+def _require_same(job: PrepareJob, digests: SourceDigests, before: RunIdentity, what: str) -> None:
+    now = run_identity(job.schema, job.options, job.seed, digests.records({}))
+    if changed := before.changes(now):
         msg = (
-            f"{job.output} holds a dataset that was made differently; changed: "
-            f"{', '.join(changed)}. Replace it with --overwrite, or choose another --output."
+            f"{job.output} holds {what} differently; changed: {', '.join(changed)}. "
+            "Replace it with --overwrite, or choose another --output."
         )
         raise UserError(msg)
-    require_files(job.output, recorded)
-    return Prepared(recorded, job.output, Rejected(job.output), was_current=True)
 
 
 def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progress) -> Prepared:
     """Write the shards of the rows that were read, then the manifest."""
     records = digests.records(rows.read)
     _require_good(job, rows)
-    former = _shards_there(job.output)
+    former = _files_there(job.output)
     (job.output / MANIFEST).unlink(missing_ok=True)
     rows.rejected.publish(job.output)
     identity = run_identity(job.schema, job.options, job.seed, records)
     with ThreadPoolExecutor(1) as executor, Journal(job.output, identity) as journal:
-        statistics = executor.submit(rows.statistics.finish) if rows.statistics else None
+        statistics = executor.submit(Publication.of, rows.statistics) if rows.statistics else None
         manifest = Manifest(
             schema=job.schema,
             schema_digest=job.schema.digest,
@@ -123,6 +137,7 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
             sources=records,
             splits=_write(job, rows, journal, progress),
             rejected_rows=rows.rejected.rows,
+            vocabularies=_write_vocabularies(job, rows),
             feature_spec=_feature_spec(job),
         )
     _remove_strays(job.output, manifest, former)
@@ -169,6 +184,13 @@ def _write(
     return writer.write(rows.stores)
 
 
+def _write_vocabularies(job: PrepareJob, rows: Rows) -> dict[str, VocabularyRecord] | None:
+    records = {
+        name: vocabulary.write(job.output, name) for name, vocabulary in rows.vocabularies.items()
+    }
+    return records or None
+
+
 def _feature_spec(job: PrepareJob) -> dict[str, FeatureSpec] | None:
     if "tfrecord" not in job.options.formats:
         return None
@@ -176,17 +198,17 @@ def _feature_spec(job: PrepareJob) -> dict[str, FeatureSpec] | None:
     return feature_spec(columns, job.options.rows_per_example)
 
 
-def _shards_there(output: Path) -> list[Path]:
-    """Return the shards of the dataset that is to be replaced, if its manifest can be read."""
+def _files_there(output: Path) -> list[Path]:
+    """Return the files of the dataset that is to be replaced, if its manifest can be read."""
     try:
-        return [output / shard.name for shard in shards_of(Manifest.read(output))]
+        return [output / file.name for file in files_of(Manifest.read(output))]
     except UserError:
         return []
 
 
 def _remove_strays(output: Path, manifest: Manifest, former: list[Path]) -> None:
-    """Remove shards of an earlier dataset, so that the folder holds what the manifest says."""
-    kept = {shard.name for shard in shards_of(manifest)}
+    """Remove files of an earlier dataset, so that the folder holds what the manifest says."""
+    kept = {file.name for file in files_of(manifest)}
     for split in manifest.dataset_schema.splits:
         for path in (output / split).glob("part-*"):
             if path.relative_to(output).as_posix() not in kept or path.suffix == TEMPORARY:
@@ -194,8 +216,8 @@ def _remove_strays(output: Path, manifest: Manifest, former: list[Path]) -> None
     for path in former:
         if path.relative_to(output).as_posix() not in kept:
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # the folder of a split that is no more
+            with suppress(OSError):  # the folder of a split, or of vocabularies, that is no more
                 path.parent.rmdir()
-    (output / STATISTICS).unlink(missing_ok=True)
+    remove(output)
     if not manifest.rejected_rows:
         (output / REJECTED).unlink(missing_ok=True)

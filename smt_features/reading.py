@@ -11,12 +11,16 @@ from smt_features.manifest import PrepareOptions
 from smt_features.pipeline import Encoded, encode_units
 from smt_features.rejected import Rejected
 from smt_features.shuffle import RowStore
-from smt_features.statistics_builder import StatisticsBuilder
+from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.units import Unit
+from smt_features.vocabulary import Vocabularies
 from smt_schemas import DatasetSchema
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage (``read``: bytes, ``write``: rows), what is done and the total."""
+"""Called with the stage, what is done and the total.
+
+Stages: ``count`` (vocabularies) and ``read`` in bytes, ``write`` in rows.
+"""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Rows:
         The rejected rows. Lines count from 1 at the first line of the source that was read.
     statistics
         The statistics of the good rows, or None when the job does not want them.
+    vocabularies
+        The vocabularies that the rows are encoded with.
     read
         Rows read, by source name.
     """
@@ -73,6 +79,7 @@ class Rows:
     stores: dict[str, RowStore]
     rejected: Rejected
     statistics: StatisticsBuilder | None
+    vocabularies: Vocabularies
     read: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -81,11 +88,13 @@ class Rows:
         return sum(self.read.values())
 
 
-def read_rows(job: PrepareJob, units: list[Unit], work: Path, progress: Progress) -> Rows:
+def read_rows(
+    job: PrepareJob, units: list[Unit], vocabularies: Vocabularies, work: Path, progress: Progress
+) -> Rows:
     """Read, validate and encode units; rows beyond what memory should hold go to ``work``."""
     stores = {split: RowStore(work / split) for split in job.schema.splits}
     statistics = StatisticsBuilder(job.schema, job.seed) if job.statistics else None
-    rows = Rows(stores, Rejected(work), statistics)
+    rows = Rows(stores, Rejected(work), statistics, vocabularies)
     total = sum(unit.source.size for unit in units)
     finished: dict[str, int] = {}
     blocks = encode_units(
@@ -94,7 +103,8 @@ def read_rows(job: PrepareJob, units: list[Unit], work: Path, progress: Progress
         seed=job.seed,
         keys=job.options.keys,
         shuffle=job.options.shuffle,
-        count=job.statistics,
+        count=statistics,
+        vocabularies=vocabularies,
     )
     for block in blocks:
         rows.stores[block.source.split].add(block.frame)

@@ -37,6 +37,7 @@ MEANING = {
     "required": "empty, but required",
     "entry": "empty entry in a list",
     "integer": "not an integer",
+    "number": "not a finite number",
     "allowed": "not an allowed value",
     "range": "outside the range",
 }

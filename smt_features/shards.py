@@ -95,7 +95,7 @@ class ShardWriter:
         size = self._options.rows_per_shard
         for split, store in stores.items():
             total = -(-store.rows // size)
-            for number, pieces in enumerate(cut_shards(store, size)):
+            for number, pieces in enumerate(cut_shards(store, size, self._cluster_by)):
                 if not self._encodings:
                     # Chosen on the first row group of the dataset, then the same for all.
                     self._encodings = choose_encodings(next(self._tables(pieces)))
@@ -103,7 +103,7 @@ class ShardWriter:
 
     def _tables(self, pieces: list[Piece]) -> Iterator[pa.Table]:
         size = self._options.rows_per_group
-        return (to_table(group) for group in cut_row_groups(pieces, size, self._cluster_by))
+        return (to_table(group) for group in cut_row_groups(pieces, size))
 
     def _write(self, task: _Task) -> _Written:
         tables = list(self._tables(task.pieces))

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
 from smt_features.batch import Batch, concat, cut, rows_of, take
 from smt_features.layout import column_names
 from smt_features.manifest import Manifest, Shard, SplitRecord
-from smt_features.order import RowGroup, batch_sizes, epoch_order, share_of
+from smt_features.order import batch_sizes
+from smt_features.plan import Order, Turn, plan_epoch
 from smt_features.readers.shardfile import ShardFile
 from smt_schemas import UserError
+
+if TYPE_CHECKING:
+    from smt_features.readers.torch import ShardBatches
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,7 @@ class Split:
         """Return the number of batches of an epoch, the same for every worker."""
         return len(batch_sizes(self.rows, batch_size, worker, drop_remainder=drop_remainder))
 
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        seed: int = 0,
-        epoch: int = 0,
-        shuffle: bool = True,
-        start: int = 0,
-        drop_remainder: bool = False,
-        worker: tuple[int, int] = (0, 1),
-    ) -> Iterator[Batch]:
+    def batches(self, batch_size: int, **order: Unpack[Order]) -> Iterator[Batch]:
         """Yield the batches of an epoch.
 
         Parameters
@@ -90,14 +84,30 @@ class Split:
         UserError
             When a shard is missing or damaged.
         """
-        sizes = batch_sizes(self.rows, batch_size, worker, drop_remainder=drop_remainder)
-        first, _ = share_of(self.rows, worker)
-        files = [ShardFile(self.directory, self.manifest, shard) for shard in self.shards]
-        order = epoch_order(
-            [file.row_groups for file in files], seed=seed, epoch=epoch, shuffle=shuffle
-        )
-        groups = _read(files, order, first + sum(sizes[:start]))
-        return _rebatch(groups, sizes[start:])
+        turns = self.plan(batch_size, **order)
+        return _cut(self.row_groups(turns), turns)
+
+    def plan(self, batch_size: int, **order: Unpack[Order]) -> list[Turn]:
+        """Return the row groups that `batches` reads, and how it cuts them into batches."""
+        groups = [file.row_groups for file in self._files]
+        return plan_epoch(groups, batch_size, **order)
+
+    def row_groups(self, turns: list[Turn]) -> Iterator[Batch]:
+        """Yield the rows of each turn, in its order.
+
+        Raises
+        ------
+        UserError
+            When a shard is missing or damaged.
+        """
+        files = self._files
+        for shard, group in groupby(turns, key=lambda turn: turn.group.shard):
+            members = list(group)
+            batches = files[shard].read([turn.group.index for turn in members])
+            for turn, batch in zip(members, batches, strict=True):
+                permutation = turn.group.permutation()
+                rows = batch if permutation is None else take(batch, permutation)
+                yield cut(rows, turn.skip, turn.group.rows)
 
     def to_polars(self) -> pl.LazyFrame:
         """Return the split as a lazy Polars frame, in the order of the files.
@@ -114,44 +124,29 @@ class Split:
         names = column_names(self.manifest.dataset_schema, keys=self.manifest.options.keys)
         return pl.scan_parquet(paths).select(names)
 
-    def to_tensorflow(self, batch_size: int, **order: Any) -> Any:
+    def to_tensorflow(self, batch_size: int, **order: Unpack[Order]) -> Any:
         """Return the batches of an epoch as a ``tf.data.Dataset``; see `readers.tensorflow`."""
         from smt_features.readers.tensorflow import to_tensorflow
 
         return to_tensorflow(self, batch_size, **order)
 
+    def to_torch(self, batch_size: int, **order: Unpack[Order]) -> "ShardBatches":
+        """Return the batches of an epoch as a PyTorch dataset; see `readers.torch`."""
+        from smt_features.readers.torch import ShardBatches
 
-def _read(files: list[ShardFile], order: list[RowGroup], skipped: int) -> Iterator[Batch]:
-    """Yield the row groups of an epoch after its first ``skipped`` rows."""
-    for shard, turns in groupby(order, key=lambda group: group.shard):
-        wanted: list[tuple[RowGroup, int]] = []
-        for group in turns:
-            if skipped < group.rows:
-                wanted.append((group, skipped))
-            skipped = max(skipped - group.rows, 0)
-        if not wanted:
-            continue
-        batches = files[shard].read([group.index for group, _ in wanted])
-        for (group, start), batch in zip(wanted, batches, strict=True):
-            permutation = group.permutation()
-            rows = batch if permutation is None else take(batch, permutation)
-            yield cut(rows, start, group.rows)
+        return ShardBatches(self, batch_size, **order)
+
+    @property
+    def _files(self) -> list[ShardFile]:
+        return [ShardFile(self.directory, self.manifest, shard) for shard in self.shards]
 
 
-def _rebatch(groups: Iterator[Batch], sizes: list[int]) -> Iterator[Batch]:
-    """Yield batches of the given sizes; a batch may span row groups."""
-    held: list[Batch] = []
-    position = 0
-    for size in sizes:
-        parts: list[Batch] = []
-        missing = size
-        while missing:
-            if not held:
-                held, position = [next(groups)], 0
-            taken = min(missing, rows_of(held[0]) - position)
-            parts.append(cut(held[0], position, position + taken))
-            position += taken
-            missing -= taken
-            if position == rows_of(held[0]):
-                held = []
-        yield concat(parts)
+def _cut(row_groups: Iterator[Batch], turns: list[Turn]) -> Iterator[Batch]:
+    """Yield batches; one may span row groups."""
+    rest: list[Batch] = []
+    for rows, turn in zip(row_groups, turns, strict=True):
+        held = concat([*rest, rows])
+        for start, stop in pairwise(turn.cuts):
+            yield cut(held, start, stop)
+        end = rows_of(held)
+        rest = [cut(held, turn.cuts[-1], end)] if turn.cuts[-1] < end else []

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from smt_features.lists import SplitLists
-from smt_schemas import INTEGER, Column, DatasetSchema, value_range
+from smt_schemas import INTEGER, NUMBER, Column, DatasetSchema, float_range, value_range
 
 _ENUMERABLE = 1000
 """Up to so many allowed texts are compared as texts."""
@@ -144,7 +144,12 @@ def _value_steps(cell: pl.Expr, column: Column) -> list[tuple[pl.Expr, str]]:
     if column.allowed is not None:
         steps.append((~cell.is_in([str(value) for value in column.allowed]), "allowed"))
     if column.type == "int":
-        value = cell.cast(pl.Int64, strict=False)
-        low, high = value_range(column)
-        steps.append(((value < low) | (value > high), "range"))
+        integer = cell.cast(pl.Int64, strict=False)
+        least, most = value_range(column)
+        steps.append(((integer < least) | (integer > most), "range"))
+    if column.type == "float":
+        number = cell.cast(pl.Float64, strict=False)
+        low, high = float_range(column)
+        steps.append((~cell.str.contains(f"^{NUMBER}$"), "number"))
+        steps.append(((number < low) | (number > high), "range"))
     return steps

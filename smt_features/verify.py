@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from smt_features.files import sha256
-from smt_features.manifest import Manifest, Shard
+from smt_features.manifest import Manifest, Shard, VocabularyRecord
 from smt_features.parallel import ordered_map
 from smt_schemas import UserError
 
@@ -20,39 +20,44 @@ def shards_of(manifest: Manifest) -> list[Shard]:
     ]
 
 
+def files_of(manifest: Manifest) -> list[Shard | VocabularyRecord]:
+    """Return every file that a dataset is made of: its shards and vocabularies."""
+    return [*shards_of(manifest), *(manifest.vocabularies or {}).values()]
+
+
 def require_files(directory: Path, manifest: Manifest) -> None:
-    """Check that every shard is there and has the size that the manifest states.
+    """Check that every file is there and has the size that the manifest states.
 
     Raises
     ------
     UserError
-        Naming the shards that are missing or of another size.
+        Naming the files that are missing or of another size.
     """
     problems = []
-    for shard in shards_of(manifest):
-        path = directory / shard.name
+    for file in files_of(manifest):
+        path = directory / file.name
         if not path.is_file():
             problems.append(f"{path} is missing")
-        elif (size := path.stat().st_size) != shard.bytes:
-            problems.append(f"{path} has {size:,} bytes instead of {shard.bytes:,}")
+        elif (size := path.stat().st_size) != file.bytes:
+            problems.append(f"{path} has {size:,} bytes instead of {file.bytes:,}")
     _require_none(problems)
 
 
 def require_digests(directory: Path, manifest: Manifest) -> None:
-    """Check the digest of every shard.
+    """Check the digest of every file.
 
     Raises
     ------
     UserError
-        Naming the shards whose bytes changed since they were written.
+        Naming the files whose bytes changed since they were written.
     """
-    shards = shards_of(manifest)
-    digests = ordered_map(lambda shard: sha256(directory / shard.name), shards)
+    files = files_of(manifest)
+    digests = ordered_map(lambda file: sha256(directory / file.name), files)
     _require_none(
         [
-            f"{directory / shard.name} was changed since it was written"
-            for shard, digest in zip(shards, digests, strict=True)
-            if digest != shard.sha256
+            f"{directory / file.name} was changed since it was written"
+            for file, digest in zip(files, digests, strict=True)
+            if digest != file.sha256
         ]
     )
 

@@ -30,10 +30,21 @@ class TableBatch(NamedTuple):
 
 
 class FusedBatch(NamedTuple):
-    """A batch as a step takes it: one part for each table, and labels float32 [B, tasks]."""
+    """A batch as a step takes it.
+
+    Attributes
+    ----------
+    tables
+        One part for each table.
+    labels
+        float32 [B, tasks].
+    numerics
+        float32 [B, numeric features].
+    """
 
     tables: tuple[TableBatch, ...]
     labels: NDArray[np.float32]
+    numerics: NDArray[np.float32]
 
 
 class Fuser:
@@ -45,16 +56,25 @@ class Fuser:
         The tables of the model.
     labels
         Names of the label columns, in the order of the tasks.
+    numerics
+        Names of the numeric features.
     """
 
-    def __init__(self, layouts: Sequence[TableLayout], labels: Sequence[str]) -> None:
+    def __init__(
+        self, layouts: Sequence[TableLayout], labels: Sequence[str], numerics: Sequence[str] = ()
+    ) -> None:
         self._tables = [_TableFuser(layout) for layout in layouts]
         self._labels = tuple(labels)
+        self._numerics = tuple(numerics)
 
     def __call__(self, batch: Batch) -> FusedBatch:
         """Return the fused form of a batch of `smt_features`."""
         labels = np.stack([batch[name] for name in self._labels], axis=1, dtype=np.float32)
-        return FusedBatch(tuple(table(batch, len(labels)) for table in self._tables), labels)
+        numerics = np.empty((len(labels), len(self._numerics)), np.float32)
+        for position, name in enumerate(self._numerics):
+            numerics[:, position] = batch[name]
+        tables = tuple(table(batch, len(labels)) for table in self._tables)
+        return FusedBatch(tables, labels, numerics)
 
 
 class _TableFuser:

@@ -9,23 +9,28 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, StringConstraints, ValidationError
 
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
 from smt_model.origin import Origin
-from smt_model.parts import parts
+from smt_model.parts import Part, parts
 from smt_model.tensors import Shape, file_digest, read_tensors, write_tensors
 from smt_schemas import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 STATE = "state.json"
 TENSORS = "tensors-00000-of-00001.safetensors"
+FileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+"""A file in the directory of the checkpoint itself, never a path."""
+
+_NAMED = 3
+"""Differences that a message names."""
 
 
 class FileRecord(BaseModel):
@@ -37,6 +42,23 @@ class FileRecord(BaseModel):
     sha256: str
 
 
+class Pending(BaseModel):
+    """The losses of the steps that no line of metrics.jsonl holds yet.
+
+    Attributes
+    ----------
+    steps
+        How many there are.
+    sums
+        Their sums: of the loss, then of each task's; none before the first step.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: NonNegativeInt = 0
+    sums: tuple[float, ...] = ()
+
+
 class State(BaseModel):
     """Everything of a checkpoint that is not a tensor.
 
@@ -46,12 +68,12 @@ class State(BaseModel):
         Updates done.
     epoch, epoch_step
         Where the data goes on: the next batch is number `epoch_step` of that epoch.
-    seed, batch_size
-        What the order of the rows depends on, besides the epoch.
-    optimizer
-        Whose slots are kept.
+    options
+        The options of the run that decide the weights.
     origin
         The data.
+    pending
+        Where the mean losses of the next report start from.
     files
         The files of tensors.
     """
@@ -63,11 +85,10 @@ class State(BaseModel):
     step: NonNegativeInt
     epoch: NonNegativeInt
     epoch_step: NonNegativeInt
-    seed: int
-    batch_size: int
-    optimizer: str
+    options: dict[str, Any]
     origin: Origin
-    files: dict[str, FileRecord] = {}
+    pending: Pending = Pending()
+    files: dict[FileName, FileRecord] = {}
 
 
 def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimizer) -> None:
@@ -76,7 +97,8 @@ def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimi
     Raises
     ------
     UserError
-        When it cannot be written; nothing is left behind and older checkpoints stay.
+        When it cannot be written, or a value is not finite; nothing is left behind and older
+        checkpoints stay.
     """
     aside = directory.with_name(f".{directory.name}.partial")
     try:
@@ -84,16 +106,17 @@ def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimi
         aside.mkdir(parents=True)
         kept = list(parts(model, optimizer))
         shapes = [Shape(part.name, part.dtype, part.shape) for part in kept]
-        digest = write_tensors(aside / TENSORS, shapes, (part.read() for part in kept))
+        digest = write_tensors(aside / TENSORS, shapes, (_finite(part) for part in kept))
         record = FileRecord(bytes=(aside / TENSORS).stat().st_size, sha256=digest)
         _write_state(aside / STATE, state.model_copy(update={"files": {TENSORS: record}}))
         _sync(aside)
         aside.rename(directory)
         _sync(directory.parent)
     except OSError as error:
-        shutil.rmtree(aside, ignore_errors=True)
         msg = f"Cannot save the checkpoint {directory}: {error.strerror}. Earlier ones are kept."
         raise UserError(msg) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_state(directory: Path) -> State:
@@ -107,7 +130,7 @@ def read_state(directory: Path) -> State:
     try:
         envelope = json.loads((directory / STATE).read_bytes())
         state = State.model_validate(envelope["state"])
-        sound = envelope["sha256"] == _digest(state) and all(
+        sound = envelope["sha256"] == _digest(envelope["state"]) and all(
             (directory / name).stat().st_size == record.bytes
             and file_digest(directory / name) == record.sha256
             for name, record in state.files.items()
@@ -135,23 +158,54 @@ def restore(
         The checkpoint.
     model, optimizer
         What takes the values; a model made without slots comes without an optimizer.
+
+    Raises
+    ------
+    UserError
+        When a tensor is missing or has another shape, naming it.
     """
     arrays: dict[str, NDArray[np.generic]] = {}
-    for name in state.files:
-        arrays |= read_tensors(directory / name)
-    for part in parts(model, optimizer):
+    try:
+        for name in state.files:
+            arrays |= read_tensors(directory / name)
+    except ValueError as error:
+        msg = f"The checkpoint {directory} is damaged: {error}"
+        raise UserError(msg) from error
+    kept = list(parts(model, optimizer))
+    if wrong := [problem for part in kept if (problem := _problem(part, arrays))]:
+        msg = f"The checkpoint {directory} is of another model: " + "; ".join(wrong[:_NAMED])
+        raise UserError(msg)
+    for part in kept:
         part.write(arrays[part.name])
     if optimizer is not None:
         optimizer.step.assign(state.step)
 
 
-def _digest(state: State) -> str:
-    text = json.dumps(state.model_dump(mode="json"), sort_keys=True)
+def _finite(part: Part) -> "NDArray[np.generic]":
+    values = part.read()
+    if not np.isfinite(values).all():
+        msg = f"{part.name} is no longer finite, so it is not saved. Lower --learning-rate."
+        raise UserError(msg)
+    return values
+
+
+def _problem(part: Part, arrays: "dict[str, NDArray[np.generic]]") -> str | None:
+    if part.name not in arrays:
+        return f"{part.name} is missing"
+    array = arrays[part.name]
+    if (array.shape, array.dtype) == (part.shape, part.dtype):
+        return None
+    return f"{part.name} is {array.dtype}{array.shape} against {part.dtype}{part.shape}"
+
+
+def _digest(state: dict[str, Any]) -> str:
+    text = json.dumps(state, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _write_state(path: Path, state: State) -> None:
-    envelope = {"sha256": _digest(state), "state": state.model_dump(mode="json")}
+    values = state.model_dump(mode="json")
+    envelope = {"sha256": _digest(values), "state": values}
     with path.open("w", encoding="utf-8") as file:
         json.dump(envelope, file, indent=1)
         file.flush()

@@ -1,7 +1,8 @@
 """Every option of a training run; a run directory keeps it as ``config.json``."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -12,16 +13,29 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
+from smt_model.task_weight import parse_task_weight
 from smt_schemas import UsageError, UserError
 
-OptimizerName = Literal["adagrad", "adam", "gradientdescent"]
+OptimizerName = Literal["adagrad", "adagraddecay", "adam", "adamasync", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+ScheduleName = Literal["constant", "cosine", "exponential"]
 
 DEFAULT_EPOCHS = 1000
 """What ``--steps 0`` means when no number of epochs is given, as in DeepRec's script."""
+
+FREE = frozenset(
+    {
+        *("data_location", "output_dir", "checkpoint", "steps", "epochs"),
+        *("save_steps", "keep_checkpoint_max", "evaluate", "eval_steps"),
+        *("early_stop_metric", "early_stop_patience", "timeline"),
+        *("inter", "intra", "allocator", "smartstaged"),
+    }
+)
+"""Options that do not decide the weights after a given step: a resumed run may change them."""
 
 
 class TrainConfig(BaseModel):
@@ -38,24 +52,59 @@ class TrainConfig(BaseModel):
     steps, epochs
         Length of the run; 0 steps means `epochs`, and without those 1000 epochs.
     batch_size
-        Rows a step.
+        Rows a step, or a micro-batch.
     optimizer, learning_rate, initial_accumulator
         The update rule; the accumulator is Adagrad's.
+    accumulator_decay_steps, accumulator_decay_rate
+        Every so many steps, `adagraddecay` multiplies its accumulators by the rate.
+    lr_schedule, warmup_steps
+        The learning rate rises for `warmup_steps`, then stays or falls (`smt_model.schedule`).
+    lr_decay_steps, lr_decay_rate
+        How long it falls, 0 for the rest of the run; and, if exponentially, by what factor.
+    clip_norm
+        Bound of the L2 norm of the gradient of a step; 0 for none.
+    task_weight
+        Factors of the tasks' losses, ``ctr=1,cvr=10``; 1 for those left out.
+    micro_batch
+        Into how many parts a batch is cut; their gradients add up to one update.
     l2_regularization
         Factor λ of the term ``λ · ½ Σ kernel²`` over the tower kernels, added to the loss.
     seed
         Decides the initial values and the order of the rows.
+    shuffle
+        Whether each epoch has a row order of its own; otherwise that of the shards.
     bf16
         BF16 arithmetic in the towers; variables, last layer, loss and metrics stay FP32.
+    emb_fusion
+        One embedding table for all features of a width; otherwise a table for each feature.
+    op_fusion
+        TensorFlow's graph optimisation. The losses agree to 1e-5.
+    smartstaged
+        Batches are read and their ids worked on in a thread, while the towers compute.
+    async_embedding
+        A batch's lookup may run before the update of the batch ahead of it.
+    tf
+        The plain reference path: none of these four, one tape, one step a call.
     save_steps
         Steps between checkpoints; 0 saves one, at the end.
     keep_checkpoint_max
-        How many of the newest checkpoints stay on disk.
+        How many of the newest checkpoints stay on disk; the best one stays besides.
     evaluate
         Whether the test split is evaluated at the end.
+    eval_steps
+        Steps between evaluations on the way; 0 for none.
+    early_stop_metric
+        ``TASK.auc``, ``TASK.gauc`` or ``TASK.log_loss`` of these evaluations: training ends
+        when it has not improved for `early_stop_patience` of them.
+    early_stop_patience
+        Evaluations without improvement that end the run.
+    timeline
+        Steps between profiler traces; 0 for none.
     inter, intra
         Threads that run operations side by side, and threads inside one operation;
         0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
+    allocator
+        Library that allocates memory; None for the system's.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -69,19 +118,90 @@ class TrainConfig(BaseModel):
     optimizer: OptimizerName = "adagrad"
     learning_rate: PositiveFloat = 0.1
     initial_accumulator: PositiveFloat = 0.1
+    accumulator_decay_steps: PositiveInt = 100_000
+    accumulator_decay_rate: float = Field(default=0.9, gt=0, le=1)
+    lr_schedule: ScheduleName = "constant"
+    warmup_steps: NonNegativeInt = 0
+    lr_decay_steps: NonNegativeInt = 0
+    lr_decay_rate: float = Field(default=0.1, gt=0, le=1)
+    clip_norm: NonNegativeFloat = 0.0
+    task_weight: str | None = None
+    micro_batch: PositiveInt = 1
     l2_regularization: NonNegativeFloat = 0.0
     seed: int = Field(default=2021, ge=0, lt=2**31)
+    shuffle: bool = True
     bf16: bool = False
+    emb_fusion: bool = True
+    op_fusion: bool = True
+    smartstaged: bool = True
+    async_embedding: bool = False
+    tf: bool = False
     save_steps: NonNegativeInt = 0
     keep_checkpoint_max: PositiveInt = 1
     evaluate: bool = True
+    eval_steps: NonNegativeInt = 0
+    early_stop_metric: str | None = Field(default=None, pattern=r"^.+\.(auc|gauc|log_loss)$")
+    early_stop_patience: PositiveInt = 3
+    timeline: NonNegativeInt = 0
     inter: NonNegativeInt = 0
     intra: NonNegativeInt = 0
+    allocator: Literal["jemalloc"] | None = None
+
+    @field_validator("task_weight")
+    @classmethod
+    def _weights(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_task_weight(text)
+        return text
+
+    @model_validator(mode="after")
+    def _parts_have_rows(self) -> Self:
+        if self.micro_batch > self.batch_size:
+            msg = "a batch has fewer rows (batch-size) than micro-batch would cut it into"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _effective(self) -> Self:
+        """Refuse an option that would change nothing."""
+        needs = {
+            "accumulator_decay_steps": ("optimizer", ["adagraddecay"]),
+            "accumulator_decay_rate": ("optimizer", ["adagraddecay"]),
+            "lr_decay_steps": ("lr_schedule", ["cosine", "exponential"]),
+            "lr_decay_rate": ("lr_schedule", ["exponential"]),
+        }
+        for name, (other, values) in needs.items():
+            changed = getattr(self, name) != type(self).model_fields[name].default
+            if changed and getattr(self, other) not in values:
+                msg = f"{name} is for {other} {' or '.join(values)}"
+                raise ValueError(msg.replace("_", "-"))
+        return self
+
+    @model_validator(mode="after")
+    def _plain(self) -> Self:
+        """Refuse with the reference path what it does not have."""
+        wanted = {
+            "async-embedding": self.async_embedding,
+            "clip-norm": self.clip_norm,
+            "micro-batch": self.micro_batch > 1,
+        }
+        refused = [f"--{name}" for name, given in wanted.items() if given]
+        if self.tf and refused:
+            msg = f"--tf, the plain reference path, goes without {' and '.join(refused)}"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         if self.steps and self.epochs:
             msg = "steps and epochs exclude each other"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _stops_by_evaluations(self) -> Self:
+        if self.early_stop_metric and not (self.evaluate and self.eval_steps):
+            msg = "early-stop-metric needs evaluations on the way; give eval-steps too"
             raise ValueError(msg)
         return self
 
@@ -117,14 +237,41 @@ class TrainConfig(BaseModel):
             msg = f"{path} is not the configuration of a run: {_problems(error)}"
             raise UserError(msg) from error
 
+    def deciding(self) -> dict[str, Any]:
+        """Return the options that decide the weights, as JSON values.
+
+        The length is one of them when the learning rate falls until the end of the run.
+        """
+        falls_to_the_end = self.lr_schedule != "constant" and not self.lr_decay_steps
+        free = FREE - {"steps", "epochs"} if falls_to_the_end else FREE
+        return self.model_dump(mode="json", exclude=set(free))
+
+    def differences(self, deciding: Mapping[str, Any]) -> list[str]:
+        """Return, in words, how a run's deciding options (kept against these) differ.
+
+        An option that the run did not know yet counts with its default.
+        """
+        known = type(self)().deciding() | dict(deciding)
+        ours = self.deciding()
+        return [
+            f"{option(name)} {known.get(name)} against {ours.get(name)}"
+            for name in sorted(known.keys() | ours.keys())
+            if known.get(name) != ours.get(name)
+        ]
+
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of steps of the whole run."""
         return self.steps or (self.epochs or DEFAULT_EPOCHS) * steps_per_epoch
 
 
+def option(name: str) -> str:
+    """Return the option of a field as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
 def _problems(error: ValidationError) -> str:
     found = []
     for item in error.errors(include_url=False):
-        option = "--" + str(item["loc"][0]).replace("_", "-") + ": " if item["loc"] else ""
-        found.append(option + item["msg"].removeprefix("Value error, "))
+        where = option(str(item["loc"][0])) + ": " if item["loc"] else ""
+        found.append(where + item["msg"].removeprefix("Value error, "))
     return "; ".join(found)

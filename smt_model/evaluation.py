@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from smt_features.files import published
 from smt_model import checkpoint
 from smt_model.batching import FusedBatch
+from smt_model.early_stopping import EarlyStopping
 from smt_model.html_report import html_report
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.predictions import Predictions
 from smt_model.prefetch import Prefetcher
-from smt_model.progress import evaluating
+from smt_model.progress import evaluating, tell
 from smt_model.report import Evaluation, evaluate_predictions
+from smt_model.resume import newest_sound
 from smt_model.run_directory import RunDirectory
 from smt_schemas import UserError
 
@@ -29,9 +31,14 @@ _DEPTH = 4
 
 
 def evaluate_run(
-    run: Path, data_location: Path | None, split: str, html: Path | None = None
+    run: Path,
+    data_location: Path | None,
+    split: str,
+    *,
+    best: bool = False,
+    html: Path | None = None,
 ) -> Evaluation:
-    """Evaluate the newest checkpoint of a run.
+    """Evaluate a checkpoint of a run.
 
     Parameters
     ----------
@@ -41,6 +48,9 @@ def evaluate_run(
         Shards or data folder; None for the run's own.
     split
         Name of the split.
+    best
+        The checkpoint with the best evaluation of early stopping; otherwise the newest one
+        that is not damaged.
     html
         File for a page with the metrics and their curves.
 
@@ -54,13 +64,16 @@ def evaluate_run(
 
     directory = RunDirectory(run)
     config = directory.config
-    path = directory.newest_checkpoint()
     dataset = open_shards(data_location or config.data_location)
-    state = checkpoint.read_state(path)
+    if best:
+        path = best_checkpoint(directory)
+        state = checkpoint.read_state(path)
+    else:
+        path, state = newest_sound(directory, tell)
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
     model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
     checkpoint.restore(path, state, model)
-    predictions = predict_split(model, dataset, split)
+    predictions = Evaluator(model).predictions(dataset, split)
     result = evaluate_predictions(split, state.step, *predictions)
     if html is not None:
         with published(html) as path:
@@ -71,44 +84,69 @@ def evaluate_run(
     return result
 
 
-def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -> Evaluation:
-    """Return the metrics of a model on a split of a dataset, as `predict_split` sees it."""
-    return evaluate_predictions(split, step, *predict_split(model, dataset, split))
-
-
-def predict_split(model: MultiTaskModel, dataset: "Dataset", split: str) -> Predictions:
-    """Return the predictions of a model for a split of a dataset.
+def best_checkpoint(run: RunDirectory) -> Path:
+    """Return the checkpoint with the best evaluation of a run with early stopping.
 
     Raises
     ------
     UserError
-        When one is not finite.
+        When the run has no early stopping or no evaluation yet.
     """
-    rows = dataset[split]
-    user_column = model.schema.user_column
-    label_parts: list[NDArray[np.float32]] = []
-    logit_parts: list[NDArray[np.float32]] = []
-    user_parts: list[NDArray[np.int32]] = []
+    stopping = EarlyStopping.of(run.config, run.metrics.evaluations())
+    if stopping is None or stopping.best is None:
+        msg = f"{run.path} has no best checkpoint: it was not trained with --early-stop-metric."
+        raise UserError(msg)
+    return run.checkpoint(stopping.best.step)
 
-    def fused() -> Iterator[FusedBatch]:
-        for batch in rows.batches(BATCH, shuffle=False):
-            if user_column is not None:
-                user_parts.append(np.asarray(batch[user_column]))
-            yield model.fuser(batch)
 
-    predict = tf.function(model.predict, [model.signature], autograph=False)
-    with Prefetcher(fused(), _DEPTH) as batches:
-        for batch in evaluating(batches, rows.steps(BATCH)):
-            label_parts.append(batch.labels)
-            logit_parts.append(predict(batch).numpy())
-    labels, logits = _joined(label_parts, model), _joined(logit_parts, model)
+class Evaluator:
+    """Evaluates a model now and then; its graph is built once."""
+
+    def __init__(self, model: MultiTaskModel) -> None:
+        self._model = model
+        self._predict = tf.function(model.predict, [model.signature], autograph=False)
+
+    def __call__(self, dataset: "Dataset", split: str, step: int) -> Evaluation:
+        """Return the metrics on a split of a dataset; see `predictions`."""
+        return evaluate_predictions(split, step, *self.predictions(dataset, split))
+
+    def predictions(self, dataset: "Dataset", split: str) -> Predictions:
+        """Return the predictions for a split of a dataset.
+
+        Raises
+        ------
+        UserError
+            When one is not finite.
+        """
+        model, rows = self._model, dataset[split]
+        user_column = model.schema.user_column
+        label_parts: list[NDArray[np.float32]] = []
+        logit_parts: list[NDArray[np.float32]] = []
+        user_parts: list[NDArray[np.int32]] = []
+
+        def fused() -> Iterator[FusedBatch]:
+            for batch in rows.batches(BATCH, shuffle=False):
+                if user_column is not None:
+                    user_parts.append(np.asarray(batch[user_column]))
+                yield model.fuser(batch)
+
+        with Prefetcher(fused(), _DEPTH) as batches:
+            for batch in evaluating(batches, rows.steps(BATCH)):
+                label_parts.append(batch.labels)
+                logit_parts.append(self._predict(batch).numpy())
+        labels, logits = _joined(label_parts, model), _joined(logit_parts, model)
+        _require_finite(logits, split)
+        by_task = {task: labels[:, i].astype(np.int8) for i, task in enumerate(model.schema.tasks)}
+        none = np.empty(0, np.int32)
+        users = None if user_column is None else np.concatenate([none, *user_parts])
+        return Predictions(by_task, logits, users)
+
+
+def _require_finite(logits: NDArray[np.float32], split: str) -> None:
     if not np.isfinite(logits).all():
         row = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
         msg = f"The prediction for row {row} of split {split} is not finite; lower --learning-rate."
         raise UserError(msg)
-    by_task = {task: labels[:, i].astype(np.int8) for i, task in enumerate(model.schema.tasks)}
-    users = None if user_column is None else np.concatenate([np.empty(0, np.int32), *user_parts])
-    return Predictions(by_task, logits, users)
 
 
 def _joined(parts: list[NDArray[np.float32]], model: MultiTaskModel) -> NDArray[np.float32]:

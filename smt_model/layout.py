@@ -56,6 +56,11 @@ def fused_tables(schema: DatasetSchema) -> tuple[TableLayout, ...]:
     return tuple(_table(columns) for columns in widths.values())
 
 
+def separate_tables(schema: DatasetSchema) -> tuple[TableLayout, ...]:
+    """Return a table for each feature, in the order in which `fused_tables` has their vectors."""
+    return tuple(_table([column]) for table in fused_tables(schema) for column in table.features)
+
+
 def _table(columns: Iterable[Column]) -> TableLayout:
     features = tuple(columns)
     offsets = tuple(accumulate((column.buckets for column in features), initial=0))

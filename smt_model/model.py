@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 
 from smt_model.batching import FusedBatch, Fuser, TableBatch
+from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
-from smt_model.layout import fused_tables
+from smt_model.layout import fused_tables, separate_tables
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
 
@@ -25,6 +26,9 @@ class MultiTaskModel(tf.Module):
         Decides the initial values.
     bf16
         BF16 arithmetic in the hidden layers of the towers.
+    emb_fusion
+        One table for all features of a width; otherwise a table for each feature. The
+        values are the same.
     slots
         Slots that the optimizer keeps beside each embedding, and their initial values;
         none when the model is only evaluated.
@@ -45,16 +49,18 @@ class MultiTaskModel(tf.Module):
         seed: int,
         *,
         bf16: bool = False,
+        emb_fusion: bool = True,
         slots: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
-        layouts = fused_tables(schema)
-        self.fuser = Fuser(layouts, list(schema.tasks.values()))
+        layouts = fused_tables(schema) if emb_fusion else separate_tables(schema)
+        numerics = [column.name for column in schema.numerics]
+        self.fuser = Fuser(layouts, list(schema.tasks.values()), numerics)
         self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
-        width = sum(layout.width for layout in layouts)
-        self.towers = [Tower(task, width, seed, bf16=bf16) for task in schema.tasks]
-        self._dtype = tf.bfloat16 if bf16 else tf.float32
+        width = sum(layout.width for layout in layouts) + len(numerics)
+        native = bf16 and kernels().native
+        self.towers = [Tower(task, width, seed, bf16=bf16, native=native) for task in schema.tasks]
 
     @property
     def kernels(self) -> list[tf.Variable]:
@@ -75,23 +81,38 @@ class MultiTaskModel(tf.Module):
             weights=tf.TensorSpec([None], tf.float32),
         )
         labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
-        return FusedBatch((table,) * len(self.tables), labels)
+        numerics = tf.TensorSpec([None, len(self.schema.numerics)], tf.float32)
+        return FusedBatch((table,) * len(self.tables), labels, numerics)
 
     def read(self, batch: FusedBatch) -> list[list[tf.Tensor]]:
         """Return, for each table, the batch's distinct vectors and their slots."""
         return [table.read(part) for table, part in zip(self.tables, batch.tables, strict=True)]
 
-    def logits(self, vectors: Sequence[tf.Tensor], batch: FusedBatch) -> tf.Tensor:
-        """Return the logits float32 [B, tasks], given each table's distinct vectors."""
+    def inputs(self, vectors: Sequence[tf.Tensor], batch: FusedBatch) -> tf.Tensor:
+        """Return what the towers take, float32 [B, width], given each table's vectors."""
         examples = tf.shape(batch.labels, out_type=tf.int64)[0]
         pooled = [
             table.pool(found, part, examples)
             for table, found, part in zip(self.tables, vectors, batch.tables, strict=True)
         ]
-        inputs = pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
-        inputs = tf.cast(inputs, self._dtype)
+        if self.schema.numerics:
+            pooled.append(batch.numerics)
+        return pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
+
+    def tower_logits(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Return the logits float32 [B, tasks] of inputs float32 [B, width]."""
         return tf.stack([tower(inputs) for tower in self.towers], axis=1)
+
+    def activations(self, batch: FusedBatch) -> dict[str, tf.Tensor]:
+        """Return what each layer gives for a batch, float32, named ``tower/<task>/<layer>``."""
+        inputs = self.inputs([vectors for vectors, *_ in self.read(batch)], batch)
+        return {
+            f"tower/{task}/{layer}": tf.cast(output, tf.float32)
+            for task, tower in zip(self.schema.tasks, self.towers, strict=True)
+            for layer, output in enumerate(tower.outputs(inputs))
+        }
 
     def predict(self, batch: FusedBatch) -> tf.Tensor:
         """Return the logits float32 [B, tasks] of a batch."""
-        return self.logits([vectors for vectors, *_ in self.read(batch)], batch)
+        vectors = [vectors for vectors, *_ in self.read(batch)]
+        return self.tower_logits(self.inputs(vectors, batch))

@@ -24,6 +24,8 @@ class Origin(BaseModel):
         Name and seed of the hash.
     dataset_schema
         Its schema.
+    vocabularies
+        Digests of the vocabularies, by feature: a text's id is its rank in one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,14 +33,17 @@ class Origin(BaseModel):
     dataset: str
     hash: dict[str, int | str]
     dataset_schema: DatasetSchema
+    vocabularies: dict[str, str] = {}
 
     @classmethod
     def of(cls, dataset: "Dataset") -> "Origin":
         """Return the origin that a dataset is."""
+        manifest = dataset.manifest
         return cls(
-            dataset=dataset.manifest.digest,
-            hash=dataset.manifest.hash.model_dump(),
+            dataset=manifest.digest,
+            hash=manifest.hash.model_dump(),
             dataset_schema=dataset.schema,
+            vocabularies={name: v.sha256 for name, v in (manifest.vocabularies or {}).items()},
         )
 
     def differences(self, other: "Origin") -> list[str]:
@@ -55,6 +60,17 @@ class Origin(BaseModel):
         found += [f"feature {name} is new" for name in others if name not in ours]
         for name in ours.keys() & others.keys():
             found += _column_differences(ours[name], others[name])
+        made, remade = ({d.name: d for d in schema.derived} for schema in (mine, theirs))
+        found += [
+            f"derived feature {name} is computed otherwise"
+            for name in made.keys() & remade.keys()
+            if made[name] != remade[name]
+        ]
+        found += [
+            f"{name} has another vocabulary"
+            for name in self.vocabularies.keys() & other.vocabularies.keys()
+            if self.vocabularies[name] != other.vocabularies[name]
+        ]
         return sorted(found)
 
     def require_same(self, other: "Origin", what: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from smt_model.embedding import part_name
+from smt_model.embedding import EmbeddingTable, part_name
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
 
@@ -65,22 +65,39 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
     model
         Whose values are meant.
     optimizer
-        The one whose slots lie in the model's tables; its slots follow each value, named
-        after it. None when the model was made without slots.
+        The one whose slots lie in the model's tables, or, in the plain path, beside them; its
+        slots follow each value, named after it, and so does its count of updates. None when
+        only the model's values are meant.
     """
     slots = list(optimizer.initial) if optimizer else []
     for table in model.tables:
         dim, offsets = table.layout.dim, table.layout.offsets
         for column, start in zip(table.layout.features, offsets, strict=False):
+            rows = slice(start, start + column.buckets)
             for block, name in enumerate(_names(part_name(column.name), slots)):
-                columns = slice(block * dim, (block + 1) * dim)
-                rows = slice(start, start + column.buckets)
-                yield Part(name, table.packed, rows, columns)
+                apart = _apart(optimizer, table, slots[block - 1]) if block else None
+                if apart is not None:
+                    yield Part(name, apart, rows)
+                else:
+                    columns = slice(block * dim, (block + 1) * dim)
+                    yield Part(name, table.packed, rows, columns)
+            yield from _count(part_name(column.name), optimizer, table)
     for variable in model.dense_variables:
         name = variable.name.removesuffix(":0")
         kept = [optimizer.slots[slot][variable.ref()] for slot in slots] if optimizer else []
         for part, block in zip(_names(name, slots), [variable, *kept], strict=True):
             yield Part(part, block, slice(0, variable.shape[0]))
+        yield from _count(name, optimizer, variable.ref())
+
+
+def _apart(optimizer: Optimizer | None, table: EmbeddingTable, slot: str) -> tf.Variable | None:
+    return optimizer.slots[slot].get(table.packed.ref()) if optimizer else None
+
+
+def _count(name: str, optimizer: Optimizer | None, counted: object) -> Iterator[Part]:
+    # A table's count stands with each of its features, as they may share tables otherwise.
+    if optimizer and counted in optimizer.counts:
+        yield Part(f"{name}/updates", optimizer.counts[counted], slice(0, 1))
 
 
 def _names(name: str, slots: list[str]) -> list[str]:

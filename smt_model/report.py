@@ -46,6 +46,15 @@ class Evaluation(BaseModel):
     auc: float | None
     tasks: dict[str, TaskMetrics]
 
+    @property
+    def line(self) -> str:
+        """The most important metrics in one line."""
+        by_task = "".join(
+            f"  {task} AUC {_number(found.auc, _one_class(found.positives, self.rows))}"
+            for task, found in self.tasks.items()
+        )
+        return f"step {self.step:,} on split {self.split}:{by_task}"
+
     def text(self) -> str:
         """Return the metrics for people to read."""
         lines = [

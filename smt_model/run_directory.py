@@ -1,13 +1,13 @@
 """The directory of a run: config.json, metrics.jsonl, TensorBoard events, checkpoints."""
 
-import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
 
+from smt_features.files import published
 from smt_model.config import TrainConfig
+from smt_model.metrics_log import MetricsLog
 from smt_schemas import UserError
 
 CONFIG = "config.json"
@@ -17,52 +17,35 @@ _PREFIX = "step-"
 
 
 class RunDirectory:
-    """The files of one run."""
+    """The files of one run.
+
+    Attributes
+    ----------
+    path
+        The directory.
+    metrics
+        Its metrics.jsonl.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    @classmethod
-    def create(cls, config: TrainConfig) -> Self:
-        """Make the directory of a new run and write its configuration.
-
-        Raises
-        ------
-        UserError
-            When it already holds a run, or cannot be made.
-        """
-        path = Path(config.checkpoint) if config.checkpoint else _new_path(Path(config.output_dir))
-        if (path / CONFIG).exists():
-            msg = f"{path} already holds a run; give --checkpoint another directory."
-            raise UserError(msg)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            (path / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            msg = f"Cannot make the run directory {path}: {error.strerror}"
-            raise UserError(msg) from error
-        return cls(path)
+        self.metrics = MetricsLog(path / METRICS)
 
     @property
     def config(self) -> TrainConfig:
         """The options of the run."""
         return TrainConfig.from_json(self.path / CONFIG)
 
-    def log(self, values: Mapping[str, Any]) -> None:
-        """Append a line to metrics.jsonl.
+    def write_config(self, config: TrainConfig) -> None:
+        """Write the options of the run.
 
         Raises
         ------
         UserError
-            When it cannot be written.
+            When they cannot be written.
         """
-        line = json.dumps(values, allow_nan=False)
-        try:
-            with (self.path / METRICS).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        except OSError as error:
-            msg = f"Cannot write {self.path / METRICS}: {error.strerror}"
-            raise UserError(msg) from error
+        with published(self.path / CONFIG) as path:
+            path.write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def checkpoint(self, step: int) -> Path:
         """Return where the checkpoint of a step belongs."""
@@ -86,27 +69,52 @@ class RunDirectory:
             raise UserError(msg)
         return found[-1]
 
-    def prune(self, keep: int) -> None:
-        """Delete all checkpoints but the newest `keep`, and what a killed run left half-written.
+    def prune(self, keep: int, best: int | None = None) -> None:
+        """Delete old checkpoints, and what a killed run left half-written.
+
+        Parameters
+        ----------
+        keep
+            How many of the newest stay.
+        best
+            A step whose checkpoint stays besides.
 
         Raises
         ------
         UserError
             When one cannot be deleted.
         """
-        partial = (self.path / CHECKPOINTS).glob(f".{_PREFIX}*")
-        for path in [*self.checkpoints()[:-keep], *partial]:
-            try:
-                shutil.rmtree(path)
-            except OSError as error:
-                msg = f"Cannot delete the old checkpoint {path}: {error.strerror}"
-                raise UserError(msg) from error
+        spared = None if best is None else self.checkpoint(best)
+        _delete(path for path in self.checkpoints()[:-keep] if path != spared)
+        _delete((self.path / CHECKPOINTS).glob(f".{_PREFIX}*"))
+
+    def rewind(self, step: int) -> None:
+        """Delete the checkpoints and drop the metrics of all later steps.
+
+        Raises
+        ------
+        UserError
+            When one cannot be deleted, or the metrics cannot be read or written.
+        """
+        last = self.checkpoint(step)
+        _delete(path for path in self.checkpoints() if path > last)
+        self.metrics.cut(step)
 
 
-def _new_path(output: Path) -> Path:
+def new_run(output: Path) -> Path:
+    """Return a path for a run that starts now."""
     stem = f"model_SimpleMultiTask_{int(time.time())}"
     path, number = output / stem, 1
     while path.exists():
         number += 1
         path = output / f"{stem}-{number}"
     return path
+
+
+def _delete(checkpoints: Iterable[Path]) -> None:
+    for path in checkpoints:
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            msg = f"Cannot delete the checkpoint {path}: {error.strerror}"
+            raise UserError(msg) from error

@@ -1,12 +1,15 @@
 """One training step, and several of them in one call."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model.batching import FusedBatch
+from smt_model.gradients import clip, tower_gradients
+from smt_model.loss import Loss
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
 
@@ -19,16 +22,34 @@ class TrainStep:
 
     Parameters
     ----------
-    model, optimizer
-        What is trained, and how.
-    l2
-        Factor of ``½ Σ kernel²`` in the loss.
+    model, optimizer, loss
+        What is trained, how, and to what end.
+    clip_norm
+        Bound of the L2 norm of the gradient; 0 for none.
+    micro_batches
+        Parts of a batch that are worked on one after the other.
+    async_embedding
+        Within a call, look up the vectors of a batch before the batch ahead of it is
+        updated, so that the lookup does not wait: vectors are stale by at most one step.
+        The updates themselves start from the newest values, so none is lost.
     """
 
-    def __init__(self, model: MultiTaskModel, optimizer: Optimizer, l2: float = 0.0) -> None:
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        optimizer: Optimizer,
+        loss: Loss | None = None,
+        *,
+        clip_norm: float = 0.0,
+        micro_batches: int = 1,
+        async_embedding: bool = False,
+    ) -> None:
         self._model = model
         self._optimizer = optimizer
-        self._l2 = l2
+        self._loss = loss or Loss()
+        self._clip_norm = clip_norm
+        self._micro_batches = micro_batches
+        self._async_embedding = async_embedding
         spec = model.signature
         self._one = tf.function(lambda batch: self._steps((batch,)), [spec], autograph=False)
         self._many = tf.function(
@@ -56,33 +77,48 @@ class TrainStep:
         return sum(f.experimental_get_tracing_count() for f in (self._one, self._many))
 
     def _steps(self, batches: Sequence[FusedBatch]) -> tf.Tensor:
-        return tf.stack([self._step(batch) for batch in batches])
+        losses = []
+        rows = self._model.read(batches[0])
+        for batch, following in zip_longest(batches, batches[1:]):
+            # The graph keeps the order of reads and writes in which they are called here.
+            early = self._model.read(following) if self._async_embedding and following else None
+            losses.append(self._step(batch, rows))
+            if following:
+                rows = early or self._model.read(following)
+        return tf.stack(losses)
 
-    def _step(self, batch: FusedBatch) -> tf.Tensor:
-        model = self._model
-        rows = model.read(batch)
-        vectors = [found for found, *_ in rows]
-        dense = model.dense_variables
+    def _step(self, batch: FusedBatch, rows: list[list[tf.Tensor]]) -> tf.Tensor:
+        model, optimizer = self._model, self._optimizer
+        losses, sparse, dense = self._gradients([vectors for vectors, *_ in rows], batch)
+        if self._async_embedding:
+            rows = model.read(batch)
+        if self._clip_norm:
+            clipped = clip([*sparse, *dense], self._clip_norm)
+            sparse, dense = clipped[: len(sparse)], clipped[len(sparse) :]
+        rate = optimizer.advance()
+        for variable, gradient in zip(model.dense_variables, dense, strict=True):
+            optimizer.apply(variable, gradient, rate)
+        for table, part, (values, *slots), gradient in zip(
+            model.tables, batch.tables, rows, sparse, strict=True
+        ):
+            table.write(part, optimizer.update(table, values, slots, gradient, rate))
+        return losses
+
+    def _gradients(
+        self, vectors: list[tf.Tensor], batch: FusedBatch
+    ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
+        """Return the losses, and the gradients of the vectors and of the dense variables."""
+        model, loss = self._model, self._loss
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(vectors)
-            tape.watch(dense)
-            by_task = cross_entropy(model.logits(vectors, batch), batch.labels)
-            loss = tf.reduce_mean(by_task)
-            if self._l2:
-                loss += self._l2 * tf.add_n([tf.nn.l2_loss(kernel) for kernel in model.kernels])
-        sparse_gradients, dense_gradients = tape.gradient(loss, [vectors, dense])
-        self._optimizer.advance()
-        for variable, gradient in zip(dense, dense_gradients, strict=True):
-            self._optimizer.apply(variable, gradient)
-        for table, part, (values, *slots), gradient in zip(
-            model.tables, batch.tables, rows, sparse_gradients, strict=True
-        ):
-            table.write(part, self._optimizer.update(values, slots, gradient))
-        return tf.concat([[loss], by_task], axis=0)
-
-
-def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Return the mean sigmoid cross-entropy of each task, float32 [tasks]."""
-    return tf.reduce_mean(
-        tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits), axis=0
-    )
+            inputs = model.inputs(vectors, batch)
+        by_task, back, dense = tower_gradients(
+            model, loss, inputs, batch.labels, self._micro_batches
+        )
+        sparse = tape.gradient(inputs, vectors, back)
+        total = loss.weighted(by_task)
+        if loss.l2:
+            total += loss.penalty(model.kernels)
+            for position, kernel in enumerate(model.kernels):  # they are the first of `dense`
+                dense[position] += loss.l2 * kernel
+        return tf.concat([[total], by_task], axis=0), sparse, dense

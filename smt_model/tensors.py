@@ -23,6 +23,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _CHUNK = 1 << 24
+_MAX_HEADER = 100_000_000
+"""Bytes, the limit of the format."""
 
 
 class Shape(NamedTuple):
@@ -75,16 +77,31 @@ def file_digest(path: Path) -> str:
 
 
 def read_tensors(path: Path) -> Mapping[str, NDArray[np.generic]]:
-    """Return the arrays of a file whose digest was checked, mapped from disk and read-only."""
+    """Return the arrays of a file, mapped from disk and read-only.
+
+    Raises
+    ------
+    ValueError
+        When its header does not describe it.
+    """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
+        if not 0 < length <= _MAX_HEADER:
+            msg = f"{path.name} has no header"
+            raise ValueError(msg)
+        header = file.read(length)
     data = np.memmap(path, np.uint8, "r", 8 + length)
-    arrays: dict[str, NDArray[np.generic]] = {}
-    for name, entry in header.items():
-        begin, end = entry["data_offsets"]
-        arrays[name] = data[begin:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return arrays
+    try:
+        return {name: _view(data, entry) for name, entry in json.loads(header).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"{path.name} has a header that does not fit it"
+        raise ValueError(msg) from error
+
+
+def _view(data: NDArray[np.uint8], entry: Mapping[str, Any]) -> NDArray[np.generic]:
+    begin, end = entry["data_offsets"]
+    # A slice beyond the data would be silently shorter, and then not have the shape.
+    return data[begin:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
 def _pieces(shapes: list[Shape], arrays: Iterable[NDArray[np.generic]]) -> Iterable[memoryview]:

@@ -1,6 +1,7 @@
 """The state of a training run, and what moves it on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model import checkpoint
+from smt_model.assembly import assemble
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
 from smt_model.model import MultiTaskModel
-from smt_model.optimizer import make_optimizer
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
+from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
-from smt_model.step import UNROLL, TrainStep
+from smt_model.step import UNROLL
+from smt_model.timeline import traced
 from smt_schemas import UserError
 
 if TYPE_CHECKING:
@@ -51,19 +54,31 @@ class Trainer:
         self.step = 0
         self.steps_per_epoch = self._split.steps(config.batch_size)
         self.total = config.total_steps(self.steps_per_epoch)
-        self._optimizer = make_optimizer(config)
-        self.model = MultiTaskModel(
-            dataset.schema, config.seed, bf16=config.bf16, slots=self._optimizer.initial
-        )
-        self._optimizer.build(self.model.dense_variables)
-        self._train_step = TrainStep(self.model, self._optimizer, config.l2_regularization)
+        self.model, self._optimizer, self._train_step = assemble(config, dataset.schema, self.total)
+        self._saved: int | None = None
+        self._last: FusedBatch | None = None
 
-    def batches(self) -> Prefetcher[FusedBatch]:
-        """Return the batches from here to the end of the run, made ahead in a thread."""
+    def restore(self, start: Start) -> None:
+        """Take in a checkpoint.
+
+        Raises
+        ------
+        UserError
+            When it is of another model.
+        """
+        checkpoint.restore(start.path, start.state, self.model, self._optimizer)
+        self.step = self._saved = start.state.step
+
+    def batches(self) -> AbstractContextManager[Iterable[FusedBatch]]:
+        """Return the batches from here to the end of the run.
+
+        They are made ahead in a thread, unless ``--no-smartstaged`` or ``--tf`` is given.
+        """
         made = fused_batches(
             self.model, self._split, self._config, start=self.step, stop=self.total
         )
-        return Prefetcher(made, _DEPTH)
+        staged = self._config.smartstaged and not self._config.tf
+        return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
 
     def advance(self, batches: Iterator[FusedBatch]) -> NDArray[np.float32]:
         """Train on the next few batches, at most up to where something has to be done.
@@ -78,10 +93,18 @@ class Trainer:
         UserError
             When a loss is not finite.
         """
-        losses = self._train_step(list(islice(batches, self._group())))
+        group = list(islice(batches, self._group()))
+        with self._tracing(self.step + len(group)):
+            losses = self._train_step(group)
         self._require_finite(losses)
         self.step += len(losses)
+        self._last = group[-1]
         return losses
+
+    def activations(self) -> dict[str, NDArray[np.float32]]:
+        """Return what each layer gives for the last batch: float32 [B, units] by name."""
+        assert self._last is not None, "no batch yet"
+        return {name: x.numpy() for name, x in self.model.activations(self._last).items()}
 
     @property
     def epoch(self) -> int:
@@ -89,41 +112,72 @@ class Trainer:
         return max(self.step - 1, 0) // self.steps_per_epoch
 
     @property
+    def samples(self) -> int:
+        """Rows trained on; the last batch of an epoch may have fewer than the others."""
+        epochs, steps = divmod(self.step, self.steps_per_epoch)
+        return epochs * self._split.rows + steps * self._config.batch_size
+
+    @property
     def reports_now(self) -> bool:
         """Whether the losses are to be reported after this step."""
-        return self.step % LOG_STEPS == 0 or self.step == self.total
+        return self._is_due(LOG_STEPS)
+
+    @property
+    def evaluates_now(self) -> bool:
+        """Whether the model is to be evaluated after this step."""
+        return self._config.evaluate and self._is_due(self._config.eval_steps)
 
     @property
     def saves_now(self) -> bool:
         """Whether a checkpoint is due after this step."""
-        every = self._config.save_steps
-        return self.step == self.total or bool(every and self.step % every == 0)
+        stops_early = self._config.early_stop_metric is not None
+        return self._is_due(self._config.save_steps) or (stops_early and self.evaluates_now)
 
-    def save(self) -> None:
+    @property
+    def is_saved(self) -> bool:
+        """Whether a checkpoint of this step exists."""
+        return self._saved == self.step
+
+    def save(self, pending: checkpoint.Pending, best: int | None) -> None:
         """Save a checkpoint and delete those that are too many.
+
+        Parameters
+        ----------
+        pending
+            The losses that were not reported yet.
+        best
+            A step whose checkpoint is kept.
 
         Raises
         ------
         UserError
-            When it cannot be written.
+            When it cannot be written, or a value is not finite.
         """
         epoch, epoch_step = divmod(self.step, self.steps_per_epoch)
         state = checkpoint.State(
             step=self.step,
             epoch=epoch,
             epoch_step=epoch_step,
-            seed=self._config.seed,
-            batch_size=self._config.batch_size,
-            optimizer=self._config.optimizer,
+            options=self._config.deciding(),
             origin=self._origin,
+            pending=pending,
         )
         checkpoint.save(self._run.checkpoint(self.step), state, self.model, self._optimizer)
-        self._run.prune(self._config.keep_checkpoint_max)
+        self._saved = self.step
+        self._run.prune(self._config.keep_checkpoint_max, best)
+
+    def _is_due(self, every: int) -> bool:
+        return self.step == self.total or bool(every and self.step % every == 0)
 
     def _group(self) -> int:
-        stops = [LOG_STEPS, self._config.save_steps or self.total]
-        left = min(every - self.step % every for every in stops)
+        config = self._config
+        stops = [LOG_STEPS, config.save_steps, config.eval_steps, config.timeline]
+        left = min(every - self.step % every for every in stops if every)
         return min(UNROLL, left, self.total - self.step)
+
+    def _tracing(self, step: int) -> AbstractContextManager[None]:
+        every = self._config.timeline
+        return traced(self._run.path, step) if every and step % every == 0 else nullcontext()
 
     def _require_finite(self, losses: NDArray[np.float32]) -> None:
         wrong = np.flatnonzero(~np.isfinite(losses[:, 0]))
@@ -132,7 +186,8 @@ class Trainer:
             epoch, position = divmod(step, self.steps_per_epoch)
             msg = (
                 f"The loss is {losses[wrong[0], 0]} at step {step + 1:,} (batch {position} of "
-                f"epoch {epoch}). Lower --learning-rate, now {self._config.learning_rate:g}."
+                f"epoch {epoch}, counted from 0). Lower --learning-rate, now "
+                f"{self._config.learning_rate:g}. Checkpoints of earlier steps are kept."
             )
             raise UserError(msg)
 
@@ -143,8 +198,11 @@ def fused_batches(
     """Yield the batches of steps ``start`` to ``stop``, as tensors, epoch after epoch."""
     step = start
     while step < stop:
-        epoch, first = divmod(step, split.steps(config.batch_size))
-        rows = split.batches(config.batch_size, seed=config.seed, epoch=epoch, start=first)
+        size = config.batch_size
+        epoch, first = divmod(step, split.steps(size))
+        rows = split.batches(
+            size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
+        )
         for batch in islice(rows, stop - step):
             yield tf.nest.map_structure(tf.constant, model.fuser(batch))
             step += 1

@@ -1,57 +1,198 @@
-"""Trains a model, from the options to the metrics."""
+"""Trains a model, from the options to the metrics, and goes on with a run that was stopped."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smt_features import open_shards
-from smt_model.config import TrainConfig
-from smt_model.evaluation import evaluate
-from smt_model.progress import TrainingProgress
+from smt_features.lock import locked
+from smt_model.checkpoint import Pending
+from smt_model.config import DEFAULT_EPOCHS, TrainConfig
+from smt_model.early_stopping import EarlyStopping
+from smt_model.evaluation import Evaluator
+from smt_model.forecast import Forecast
+from smt_model.interruption import Interruption, StopRequestedError
+from smt_model.origin import Origin
+from smt_model.progress import TrainingProgress, tell
 from smt_model.recorder import Recorder
 from smt_model.report import Evaluation
-from smt_model.run_directory import RunDirectory
+from smt_model.resume import Start, find_start
+from smt_model.run_directory import RunDirectory, new_run
+from smt_model.statistic_steps import StatisticSteps
+from smt_model.task_weight import task_weights
 from smt_model.trainer import TRAIN, Trainer
+from smt_schemas import UserError
+
+if TYPE_CHECKING:
+    from smt_features import Dataset
 
 TEST = "test"
 
 
-def train(config: TrainConfig) -> tuple[RunDirectory, Evaluation | None]:
+def train(
+    config: TrainConfig, resume: Path | None = None
+) -> tuple[RunDirectory, Evaluation | None]:
     """Train as configured, save, and evaluate unless the configuration says otherwise.
+
+    A run directory that already holds a run with the same options is gone on with from its
+    newest sound checkpoint; one that is finished is left as it is.
+
+    Parameters
+    ----------
+    config
+        The options.
+    resume
+        The directory of a run to go on with; None for what the options say.
 
     Returns
     -------
     tuple of RunDirectory, and Evaluation or None
+        The metrics are those of the last step, or of the best evaluation with early stopping.
 
     Raises
     ------
     UserError
-        When the data cannot be read or lacks a split, the loss is not finite, or a file
-        cannot be written.
+        When the data cannot be read or lacks a split, the directory holds another run, the
+        loss is not finite, or a file cannot be written.
+    StopRequestedError
+        When SIGTERM or SIGINT came; the run is saved then.
     """
     dataset = open_shards(config.data_location)
     for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
         dataset[split]
-    run = RunDirectory.create(config)
-    trainer = Trainer(config, dataset, run)
-    recorder = Recorder(run, list(dataset.schema.tasks))
-    with TrainingProgress(trainer.total) as progress:
-        progress.say(
-            f"Training {trainer.total:,} steps of {config.batch_size:,} rows "
-            f"({trainer.steps_per_epoch:,} an epoch) into {run.path}"
+    _require_metric(config, dataset)
+    task_weights(config.task_weight, dataset.schema.tasks)
+    statistics = StatisticSteps.of()
+    given = Path(config.checkpoint) if config.checkpoint else None
+    path = resume or given or new_run(Path(config.output_dir))
+    with locked(path, "--checkpoint"):
+        run = RunDirectory(path)
+        start = find_start(run, config, Origin.of(dataset), tell)
+        run.write_config(config)
+        return run, _Training(config, dataset, run, start, statistics).finish()
+
+
+class _Training:
+    """A run from some step on."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: "Dataset",
+        run: RunDirectory,
+        start: Start | None,
+        statistics: StatisticSteps | None,
+    ) -> None:
+        self._config = config
+        self._dataset = dataset
+        self._run = run
+        self._trainer = Trainer(config, dataset, run)
+        if start:
+            self._trainer.restore(start)
+        self._recorder = Recorder(
+            run,
+            list(dataset.schema.tasks),
+            self._trainer.step,
+            self._trainer.samples,
+            start.state.pending if start else Pending(),
         )
-        _loop(trainer, recorder, progress)
-    if not config.evaluate:
-        return run, None
-    result = evaluate(trainer.model, dataset, TEST, trainer.step)
-    recorder.evaluation(result)
-    return run, result
+        evaluations = run.metrics.evaluations()
+        self._latest = evaluations[-1] if evaluations else None
+        self._stopping = EarlyStopping.of(config, evaluations)
+        self._evaluator = Evaluator(self._trainer.model)
+        self._interruption = Interruption()
+        asked = config.steps or config.epochs
+        self._measures = [None if asked else Forecast(self._trainer.total), statistics]
 
+    def finish(self) -> Evaluation | None:
+        """Train the steps that are left and return the metrics of the run."""
+        trainer = self._trainer
+        with TrainingProgress(trainer.total, trainer.step) as progress, self._interruption:
+            progress.say(self._introduction())
+            try:
+                self._loop(progress)
+            except StopRequestedError:
+                if not trainer.is_saved:
+                    self._save()
+                progress.say(f"Saved at step {trainer.step:,}. Go on: {self._command()}")
+                raise
+            if self._stopping and self._stopping.stops:
+                progress.say(f"Stopped early: {self._stopping.describe()}")
+        return self._stopping.best if self._stopping else self._evaluation_of(trainer.step)
 
-def _loop(trainer: Trainer, recorder: Recorder, progress: TrainingProgress) -> None:
-    with trainer.batches() as batches:
-        ready = iter(batches)
-        while trainer.step < trainer.total:
-            recorder.add(trainer.advance(ready))
-            progress.advance(trainer.step)
-            if trainer.reports_now:
-                recorder.report(trainer.step, trainer.epoch, progress)
-            if trainer.saves_now:
+    def _loop(self, progress: TrainingProgress) -> None:
+        trainer, recorder = self._trainer, self._recorder
+        if trainer.is_saved:  # the process before may have ended between the two
+            self._evaluate(progress)
+        with trainer.batches() as batches:
+            ready = iter(batches)
+            while self._goes_on():
+                recorder.add(trainer.advance(ready))
+                progress.advance(trainer.step)
+                for measure in self._measures:
+                    if measure and (text := measure.text(trainer.step)):
+                        progress.say(text)
+                if trainer.reports_now:
+                    recorder.report(trainer.step, trainer.epoch, trainer.samples, progress)
                 with recorder.untimed():
-                    trainer.save()
+                    if trainer.saves_now:
+                        self._save()
+                    self._evaluate(progress)
+                self._interruption.check()
+
+    def _goes_on(self) -> bool:
+        stopped = self._stopping is not None and self._stopping.stops
+        return self._trainer.step < self._trainer.total and not stopped
+
+    def _save(self) -> None:
+        best = self._stopping.best if self._stopping else None
+        self._trainer.save(self._recorder.pending, best.step if best else None)
+        self._recorder.activations(self._trainer.step, self._trainer.activations())
+
+    def _evaluate(self, progress: TrainingProgress) -> None:
+        step = self._trainer.step
+        if self._evaluation_of(step) or not self._trainer.evaluates_now:
+            return
+        with self._interruption.at_once():
+            found = self._evaluator(self._dataset, TEST, step)
+        self._latest = found
+        self._recorder.evaluation(found)
+        if step < self._trainer.total:
+            progress.say(found.line)
+        if self._stopping:
+            self._stopping.add(found)
+
+    def _evaluation_of(self, step: int) -> Evaluation | None:
+        return self._latest if self._latest and self._latest.step == step else None
+
+    def _introduction(self) -> str:
+        trainer, config = self._trainer, self._config
+        length = f"{trainer.total:,} steps"
+        if not (config.steps or config.epochs):
+            length += f" ({DEFAULT_EPOCHS:,} epochs, as --steps 0 means)"
+        rows = f"{config.batch_size:,} rows ({trainer.steps_per_epoch:,} an epoch)"
+        if not self._goes_on():
+            return f"{self._run.path} is finished: {trainer.step:,} of {trainer.total:,} steps"
+        if trainer.step:
+            return f"Going on at step {trainer.step:,} of {length} of {rows} in {self._run.path}"
+        return f"Training {length} of {rows} into {self._run.path}"
+
+    def _command(self) -> str:
+        return f"smt train --resume {self._run.path}"
+
+
+def _require_metric(config: TrainConfig, dataset: "Dataset") -> None:
+    """Refuse early stopping on a metric that the test split does not define."""
+    if config.early_stop_metric is None:
+        return
+    task, _, name = config.early_stop_metric.rpartition(".")
+    tasks = dataset.schema.tasks
+    if task not in tasks:
+        msg = f"--early-stop-metric {task}.{name}: there is no task {task!r}, only {list(tasks)}."
+        raise UserError(msg)
+    rows, positives = dataset[TEST].rows, dataset[TEST].label_counts[tasks[task]]
+    if positives in (0, rows) and name != "log_loss":
+        msg = (
+            f"--early-stop-metric {task}.{name} is undefined: split {TEST} has "
+            f"{positives:,} positives of {task} in {rows:,} rows."
+        )
+        raise UserError(msg)

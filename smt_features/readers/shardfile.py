@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smt_features.batch import Array, Bags, Batch, concat, cut, rows_of
+from smt_features.batch import Array, Bags, Batch, Ids, concat, cut, rows_of
 from smt_features.example import ExampleError, decode_example
 from smt_features.example_blocks import decode_block
 from smt_features.layout import column_names, layout
@@ -77,9 +77,11 @@ class ShardFile:
             counts = table.column(column.counts).combine_chunks()
             same = array.offsets.equals(counts.offsets)
             self._require(same, f"{column.counts!r} does not fit {column.name!r}")
-            ids = _numpy(array.values).astype(column.dtype, copy=False)
+            ids: Ids = _numpy(array.values).astype(column.dtype, copy=False)
             splits = _numpy(array.offsets).astype(np.int64)
-            batch[column.name] = Bags(ids, _numpy(counts.values), splits)
+            batch[column.name] = Bags(
+                ids, _numpy(counts.values).astype(np.int32, copy=False), splits
+            )
         return batch
 
     def _read_tfrecord(self, indices: Sequence[int]) -> Iterator[Batch]:

@@ -1,13 +1,20 @@
 """The commands as a user runs them: processes of their own."""
 
+import inspect
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
+from contextlib import suppress
+from ctypes.util import find_library
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
+from smt_cli.train import command
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_model.config import TrainConfig
@@ -74,6 +81,34 @@ def test_threads_do_not_change_a_bit(data: Path, tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+def test_options_of_the_update_reach_the_run_in_both_spellings(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = smt(
+        *("train", "--data_location", data, "--checkpoint", run, "--steps", "3", "--no_eval"),
+        *("--batch_size", "60", "--micro_batch", "3", "--optimizer", "adagraddecay"),
+        *("--accumulator_decay_steps", "2", "--accumulator-decay-rate", "0.5"),
+        *("--lr_schedule", "exponential", "--warmup_steps", "1", "--lr-decay-steps", "4"),
+        *("--lr-decay-rate", "0.3", "--clip_norm", "0.7", "--task_weight", "ctr=2,cvr=5"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith("Training 3 steps of 60 rows (5 an epoch)")
+    expected = {
+        "batch_size": 60,
+        "micro_batch": 3,
+        "optimizer": "adagraddecay",
+        "accumulator_decay_steps": 2,
+        "accumulator_decay_rate": 0.5,
+        "lr_schedule": "exponential",
+        "warmup_steps": 1,
+        "lr_decay_steps": 4,
+        "lr_decay_rate": 0.3,
+        "clip_norm": 0.7,
+        "task_weight": "ctr=2,cvr=5",
+    }
+    config = json.loads((run / "config.json").read_text())
+    assert {name: config[name] for name in expected} == expected
+
+
 def test_raw_files_without_shards_point_to_prepare(data: Path, tmp_path: Path) -> None:
     (tmp_path / "taobao_train_data").write_bytes((data / "taobao_train_data").read_bytes())
     result = smt("train", "--data-location", tmp_path)
@@ -88,6 +123,10 @@ def test_raw_files_without_shards_point_to_prepare(data: Path, tmp_path: Path) -
         (["--batch-size", "0"], "--batch-size"),
         (["--optimizer", "adamw"], "--optimizer"),
         (["--steps", "5", "--epochs", "2"], "exclude each other"),
+        (["--resume", "run", "--config", "x.toml"], "no --config"),
+        (["--resume", "run", "--checkpoint", "other"], "no --checkpoint"),
+        (["--task_weight", "ctr"], "--task-weight: 'ctr'"),
+        (["--lr-decay-rate", "0.5"], "lr-decay-rate is for lr-schedule exponential"),
         (["--micro_batch_size", "2"], "--micro-batch-size"),
     ],
 )
@@ -111,13 +150,98 @@ def test_without_tensorflow_it_says_what_to_install(data: Path, tmp_path: Path) 
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_the_defaults_of_the_command_are_those_of_the_configuration() -> None:
-    import inspect
+def test_the_command_and_the_configuration_have_the_same_options() -> None:
+    parameters = inspect.signature(command).parameters
+    own = {"context", "resume", "config", "json"}
+    assert set(parameters) - own == set(TrainConfig.model_fields)
+    for name, value in TrainConfig().model_dump().items():
+        default = parameters[name].default
+        assert (str(default) if isinstance(default, Path) else default) == value, name
 
-    from smt_cli.train import command
 
-    config = TrainConfig().model_dump()
-    for name, parameter in inspect.signature(command).parameters.items():
-        if name in config:
-            default = parameter.default
-            assert (str(default) if isinstance(default, Path) else default) == config[name], name
+def test_every_option_is_explained_by_the_command_and_the_configuration() -> None:
+    hints = get_type_hints(command, include_extras=True)
+    explained = inspect.getdoc(TrainConfig) or ""
+    for name in TrainConfig.model_fields:
+        (option,) = hints[name].__metadata__
+        assert option.help.endswith("."), name
+        assert re.search(rf"^(\w+, )*{name}(, \w+)*$", explained, re.MULTILINE), name
+
+
+def test_the_documentation_shows_the_help_of_the_command() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "options.md"
+    shown = smt("train", "--help", COLUMNS="100").stdout
+    assert shown.strip() in page.read_text(), (
+        f"write the output of `COLUMNS=100 smt train --help` to {page.name}"
+    )
+
+
+def test_options_of_a_file_apply_unless_typed(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "options.toml"
+    file.write_text(f'data-location = "{data}"\nsteps = 9\nbatch_size = 32\nevaluate = false\n')
+    run = tmp_path / "run"
+    result = smt("train", "--config", file, "--steps", "4", "--checkpoint_dir", run)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith("Training 4 steps of 32 rows")
+    assert TrainConfig.from_json(run / "config.json") == TrainConfig(
+        data_location=str(data),
+        steps=4,
+        batch_size=32,
+        evaluate=False,
+        checkpoint=str(run),
+    )
+    # An option with the value of its default is typed all the same.
+    resumed = smt("train", "--resume", run, "--steps", "6", "--batch-size", "512")
+    assert resumed.returncode == 1
+    assert "--batch-size 32 against 512" in resumed.stderr
+
+
+def test_a_terminal_shows_how_far_the_run_is(data: Path, tmp_path: Path) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        command = [sys.executable, "-m", "smt_cli", "train", "--data-location", str(data)]
+        command += ["--steps", "110", "--batch-size", "64", "--checkpoint", str(tmp_path / "run")]
+        os.execv(sys.executable, command)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal is an error
+        while piece := os.read(terminal, 65_536):
+            shown += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(r"training \S+ +110/110 0:00:00", text), text
+    assert re.search(r"step 100/110 +epoch 19 +loss 0\.\d+ \(ctr 0\.\d+ cvr 0\.\d+\)", text), text
+
+
+def test_a_thousand_epochs_are_announced(data: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "smt_cli", "train", "--data-location", str(data)]
+    command += ["--checkpoint", str(tmp_path / "run")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        before = process.stderr.readline()
+        measured = process.stderr.readline()
+        process.terminate()
+    assert before.startswith("Training 1,000 steps (1,000 epochs, as --steps 0 means) of 512 rows")
+    assert re.match(r"At the measured [\d.]+ steps/s this takes \d+ ", measured), measured
+
+
+def test_the_steps_of_deeprecs_variables_are_measured(data: Path, tmp_path: Path) -> None:
+    arguments = ("train", "--data-location", data, "--steps", "20", "--no-eval")
+    steps = {"START_STATISTIC_STEP": "5", "STOP_STATISTIC_STEP": "15"}
+    result = smt(*arguments, "--output-dir", tmp_path, **steps)
+    assert re.search(
+        r"^Steps 5 to 15: [\d.]+ steps/s, peak memory [\d,]+ MiB$", result.stderr, re.MULTILINE
+    )
+    wrong = smt(*arguments, "--output-dir", tmp_path, START_STATISTIC_STEP="5")
+    assert wrong.returncode == 2
+    assert "give two steps" in wrong.stderr
+
+
+def test_an_allocator_is_preloaded_or_its_absence_named(data: Path, tmp_path: Path) -> None:
+    arguments = ("train", "--data-location", data, "--steps", "5", "--no-eval")
+    result = smt(*arguments, "--output-dir", tmp_path, "--allocator", "jemalloc")
+    if find_library("jemalloc") is None:
+        assert result.returncode == 1
+        assert "apt install libjemalloc2" in result.stderr
+    else:
+        assert result.returncode == 0, result.stderr
+    assert smt(*arguments, "--allocator", "hoard").returncode == 2

@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path, read_rows: Read
 
 
 @pytest.mark.parametrize("block_bytes", [1, 5, 1 << 20])
-@pytest.mark.parametrize("start", [b"c0,c1,c2\n", b"\xef\xbb\xbfc0,c1,c2\r\n"])
+@pytest.mark.parametrize("start", [b"c0,c1,c2\n", b"\xef\xbb\xbfc0,c1,c2\r\n", b'"c0","c1",c2\n'])
 def test_a_header_is_checked_and_left_out(start: bytes, block_bytes: int, read_rows: Read) -> None:
     rows = read_rows(start + b"a,b,c\n", block_bytes=block_bytes, header=True)
 

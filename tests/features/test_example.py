@@ -64,22 +64,41 @@ def test_an_example_has_the_bytes_of_the_proto_definition() -> None:
     assert encode_example({"a": np.array([1, 300])}) == data
 
 
+def test_floats_are_a_float_list() -> None:
+    # Example{1: Features{1: entry{1: "a", 2: Feature{2: FloatList{1: packed 1.0, -2.0}}}}}
+    data = b"\x0a\x13\x0a\x11\x0a\x01a\x12\x0c\x12\x0a\x0a\x08\x00\x00\x80\x3f\x00\x00\x00\xc0"
+
+    assert encode_example({"a": np.array([1, -2], np.float32)}) == data
+    decoded = decode_example(data)["a"]
+    np.testing.assert_array_equal(decoded, np.array([1, -2], np.float32), strict=True)
+
+
+@given(values=st.lists(st.floats(width=32)))
+def test_floats_come_back(values: list[float]) -> None:
+    encoded = encode_example({"a": np.array(values, np.float32)})
+
+    np.testing.assert_array_equal(decode_example(encoded)["a"], np.array(values, np.float32))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_tensorflow_reads_and_writes_the_same_examples(seed: int) -> None:
     tf = pytest.importorskip("tensorflow", reason="the extra `train` is not installed")
     random = np.random.default_rng(seed)
-    features = {
+    features: dict[str, Any] = {
         name: random.integers(-(2 ** int(bits)), 2 ** int(bits), int(length))
         for name, bits, length in zip("abc", [3, 31, 62], random.integers(0, 50, 3), strict=True)
     }
+    floats = random.random(int(random.integers(0, 50)), np.float32)
     theirs = tf.train.Example(
         features=tf.train.Features(
             feature={
                 name: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
                 for name, values in features.items()
             }
+            | {"f": tf.train.Feature(float_list=tf.train.FloatList(value=floats))}
         )
     )
+    features["f"] = floats
 
     parsed = tf.train.Example.FromString(encode_example(features))
 
@@ -92,7 +111,9 @@ DAMAGED = {
     "length cut off": b"\x0a\x80",
     "length too long": b"\x0a" + b"\xff" * 5 + b"\x01",
     "another message": b"\x12\x01a",
-    "float list": b"\x0a\x0b\x0a\x09\x0a\x01a\x12\x04\x12\x02\x0a\x00",
+    "bytes list": b"\x0a\x0b\x0a\x09\x0a\x01a\x12\x04\x0a\x02\x0a\x00",
+    "float cut off": b"\x0a\x0e\x0a\x0c\x0a\x01a\x12\x07\x12\x05\x0a\x03\x00\x00\x80",
+    "unpacked float": b"\x0a\x0e\x0a\x0c\x0a\x01a\x12\x07\x12\x05\x0d\x00\x00\x80\x3f",
     "unpacked": b"\x0a\x0b\x0a\x09\x0a\x01a\x12\x04\x1a\x02\x08\x05",
     "varint cut off": b"\x0a\x0c\x0a\x0a\x0a\x01a\x12\x05\x1a\x03\x0a\x01\x80",
 }
@@ -110,7 +131,7 @@ def test_random_bytes_are_refused_or_read(data: bytes) -> None:
         features = decode_example(data)
     except ExampleError:
         return
-    assert all(values.dtype == np.int64 for values in features.values())
+    assert all(values.dtype in (np.int64, np.float32) for values in features.values())
 
 
 @given(features=FEATURES, position=st.integers(0, 10**6), flip=st.integers(1, 255))
@@ -124,4 +145,4 @@ def test_flipped_bytes_are_refused_or_read(
         found = decode_example(bytes(data))
     except ExampleError:
         return
-    assert all(values.dtype == np.int64 for values in found.values())
+    assert all(values.dtype in (np.int64, np.float32) for values in found.values())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from smt_features.order import RowGroup, batch_sizes, epoch_order, share_of
+from smt_features.order import RowGroup, batch_sizes, epoch_order, share_of, splitmix64
 from smt_schemas import UsageError
 
 SHARDS = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=5), min_size=1, max_size=6)
@@ -63,17 +63,45 @@ def test_seeds_and_epochs_have_orders_of_their_own() -> None:
     assert len(set(orders)) == 9
 
 
+# https://rosettacode.org/wiki/Pseudo-random_numbers/Splitmix64
+NUMBERS_OF_1234567 = [
+    6457827717110365317,
+    3203168211198807973,
+    9817491932198370423,
+    4593380528125082431,
+    16408922859458223821,
+]
+
+
+def test_splitmix64_gives_the_published_numbers() -> None:
+    assert splitmix64(1234567, np.arange(5)).tolist() == NUMBERS_OF_1234567
+    assert splitmix64(1234567, np.array([3])).tolist() == NUMBERS_OF_1234567[3:4]
+
+
+def number(seed: int, position: int) -> int:
+    """Return a number of SplitMix64 by Python's integers."""
+    z = (seed + (position + 1) * 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+@given(seed=st.integers(0, 2**64 - 1), position=st.integers(0, 2**40))
+def test_splitmix64_wraps_as_integers_of_64_bits_do(seed: int, position: int) -> None:
+    assert splitmix64(seed, np.array([position])).tolist() == [number(seed, position)]
+
+
 def test_the_order_is_the_one_that_the_format_describes() -> None:
-    def argsort_of(count: int, *entropy: int) -> list[int]:
-        bits = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(count)
-        return [int(place) for place in np.argsort(bits, kind="stable")]
+    def order_of(count: int, seed: int) -> list[int]:
+        return sorted(range(count), key=lambda position: number(seed, position))
 
     shards = [[3, 5, 4], [6], [2, 2]]
+    epoch = number(11, 4)
     expected = [
-        (shard, index, row)
-        for shard in argsort_of(3, 11, 4)
-        for index in argsort_of(len(shards[shard]), 11, 4, shard + 1)
-        for row in argsort_of(shards[shard][index], 11, 4, shard + 1, index + 1)
+        (shard, group, row)
+        for shard in order_of(3, epoch)
+        for group in order_of(len(shards[shard]), number(epoch, shard))
+        for row in order_of(shards[shard][group], number(number(epoch, shard), group))
     ]
 
     assert rows_in_order(epoch_order(shards, seed=11, epoch=4, shuffle=True)) == expected

@@ -67,6 +67,7 @@ def test_a_dataset_is_its_manifest_shards_and_statistics(raw: Path) -> None:
             for number in range(3)
             for fmt in ("parquet", "tfrecord")
         ),
+        "value_counts.parquet",
     ]
     assert (prepared.rows_read, prepared.manifest.rejected_rows) == (490, 0)
     rows = {name: split.rows for name, split in prepared.manifest.splits.items()}
@@ -104,7 +105,7 @@ def test_runs_elsewhere_with_other_threads_give_the_same_bytes(raw: Path, tmp_pa
         subprocess.run(command, check=True, env=environment, capture_output=True)
         outputs.append(contents(output))
 
-    assert len(outputs[0]) == 10
+    assert len(outputs[0]) == 11
     assert outputs[0] == outputs[1]
 
 
@@ -277,6 +278,31 @@ def test_a_run_that_fails_to_read_leaves_nothing(raw: Path) -> None:
 
     with pytest.raises(UserError, match=r"Cannot read .*taobao_test_data\.gz"):
         prepare(job_of(raw))
+
+    assert contents(raw / "shards") == {}
+
+
+@pytest.mark.parametrize(
+    ("happening", "message"),
+    [
+        (lambda path: path.write_text(path.read_text() * 2), "changed while it was read"),
+        (lambda path: path.write_text(path.read_text()[:-40]), "changed while it was read"),
+        (lambda path: os.utime(path, (1, 1)), "changed while it was read"),
+        (Path.unlink, "vanished while it was read"),
+    ],
+    ids=["longer", "shorter", "touched", "gone"],
+)
+def test_a_source_that_changes_meanwhile_is_noticed(
+    happening: Callable[[Path], object], message: str, raw: Path
+) -> None:
+    happened: list[object] = []
+
+    def happen(_stage: str, _done: int, _total: int) -> None:
+        if not happened:
+            happened.append(happening(raw / "taobao_train_data"))
+
+    with pytest.raises(UserError, match=message):
+        prepare(job_of(raw), happen)
 
     assert contents(raw / "shards") == {}
 

@@ -4,6 +4,7 @@ import filecmp
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from smt_features.lock import locked
+from smt_features.manifest import Manifest
 
 ROWS = 12_000
 OPTIONS = ["--rows-per-shard", "500", "--format", "both"]
@@ -74,21 +76,61 @@ def test_a_run_killed_at_a_random_moment_is_taken_up(
     kill_and_run_again(raw, whole, tmp_path / "shards", moment)
 
 
-def test_finished_shards_are_not_written_again(raw: Path, tmp_path: Path) -> None:
-    command = smt("prepare", raw, "--output", tmp_path / "shards", *OPTIONS)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    first = tmp_path / "shards" / "train" / "part-00000-of-00024.parquet"
-    journal = tmp_path / "shards" / ".journal"
+def kill_after_the_first_shard(raw: Path, output: Path) -> Path:
+    """Start a run, kill it when its first shard is recorded, and return the shard's path."""
+    process = subprocess.Popen(
+        smt("prepare", raw, "--output", output, *OPTIONS), stdout=subprocess.DEVNULL
+    )
+    first = output / "train" / "part-00000-of-00024.parquet"
+    journal = output / ".journal"
     while not (journal.exists() and first.name in journal.read_text()):
         assert process.poll() is None, "the run ended before it could be killed"
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "shards" / "manifest.json").exists()
+    assert not (output / "manifest.json").exists()
+    return first
+
+
+def test_finished_shards_are_not_written_again(raw: Path, tmp_path: Path) -> None:
+    first = kill_after_the_first_shard(raw, tmp_path / "shards")
     written = first.stat().st_ino
 
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    again = smt("prepare", raw, "--output", tmp_path / "shards", *OPTIONS)
+    subprocess.run(again, check=True, stdout=subprocess.DEVNULL)
 
     assert first.stat().st_ino == written
+
+
+def test_an_unfinished_run_is_not_taken_up_with_other_options(
+    raw: Path, whole: tuple[Path, float], tmp_path: Path
+) -> None:
+    output = tmp_path / "shards"
+    first = kill_after_the_first_shard(raw, output)
+    written = first.stat().st_ino
+    other = smt("prepare", raw, "--output", output, *OPTIONS, "--seed", 1, "--keys")
+
+    refused = subprocess.run(other, capture_output=True, text=True, check=False)
+
+    assert refused.returncode == 1
+    assert "holds an unfinished run that was begun differently" in refused.stderr
+    assert "changed: --seed, --keys. Replace it with --overwrite" in refused.stderr
+    assert first.stat().st_ino == written
+    subprocess.run([*other, "--overwrite"], check=True, stdout=subprocess.DEVNULL)
+    assert Manifest.read(output).hash.seed == 1
+    assert not same_files(output, whole[0])
+
+
+def test_a_run_that_died_after_its_manifest_is_finished(
+    raw: Path, whole: tuple[Path, float], tmp_path: Path
+) -> None:
+    output = tmp_path / "shards"
+    shutil.copytree(whole[0], output)
+    (output / ".journal").write_text("left behind")
+
+    done = subprocess.run(smt("prepare", raw, "--output", output, *OPTIONS), check=False)
+
+    assert done.returncode == 0
+    assert same_files(output, whole[0])
 
 
 def test_a_second_run_on_the_same_folder_is_refused(raw: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from smt_features.lists import split_lists
 from smt_features.validation import bad_rows, violations
-from smt_schemas import Column, DatasetSchema, explain, row_model, taobao
+from smt_schemas import NUMBER, Column, DatasetSchema, explain, row_model, taobao
 
 TELLING = [
     *("", "0", "1", "2", "5", "-1", "-5", "-6", "19", "20", "49", "50", "120", "121", "7"),
@@ -18,6 +18,10 @@ TELLING = [
     *("NULL", "null", "NA", "-", "a", "b", "c", "A"),
     *("1|2", "|1", "1|", "1||2", "|", "a;b", ";a", "a;;b", "1.2", "1.-2", "1.02", ".", "1..2"),
     *("\0", "\N{BYTE ORDER MARK}1", "\N{EURO SIGN}", "\N{GRINNING FACE}", '"1"'),
+    *("0.5", ".5", "5.", "-.5e-3", "1E5", "+0", "0.50000000000000001", "0.5000000000000001"),
+    *("nan", "NaN", "inf", "-Infinity", "1e", "e5", "1e+", ".", "+", "1.2.3", "0x1p3", "1,5"),
+    *("3.4028234663852886e38", "3.4028234663852887e38", "3.5e38", "1e400", "-1e400", "1e-400"),
+    *("1" * 400, "0." + "0" * 400 + "1", "1e99999999999999999999", "00012.50"),
 ]
 
 
@@ -32,6 +36,30 @@ def cells_of(column: Column) -> st.SearchStrategy[str]:
 def rows_of(schema: DatasetSchema) -> st.SearchStrategy[list[dict[str, str]]]:
     cells = {column.name: cells_of(column) | st.text(max_size=6) for column in schema.columns}
     return st.lists(st.fixed_dictionaries(cells), min_size=1, max_size=12)
+
+
+FLOATS = DatasetSchema.model_validate(
+    {
+        "name": "floats",
+        "splits": {"train": "log"},
+        "columns": [
+            {"name": "any", "role": "ignore", "type": "float"},
+            {"name": "least", "role": "ignore", "type": "float", "minimum": -0.5},
+            {"name": "most", "role": "ignore", "type": "float", "maximum": 10, "required": True},
+            {
+                "name": "unit",
+                "role": "user",
+                "type": "float",
+                "encoding": "numeric",
+                "null_tokens": ["NA", "nan"],
+                "null_value": 0.0,
+                "minimum": 0,
+                "maximum": 1,
+            },
+            {"name": "user", "role": "user", "hash_buckets": 3, "embedding_dim": 1},
+        ],
+    }
+)
 
 
 def verdicts(schema: DatasetSchema, rows: list[dict[str, str]]) -> tuple[Any, Any]:
@@ -69,13 +97,26 @@ def test_verdicts_agree_on_a_mixed_schema(data: st.DataObject, mixed_schema: Dat
     assert vectorised == explained
 
 
-@pytest.mark.parametrize("text", TELLING)
-def test_verdicts_agree_on_telling_texts(text: str, mixed_schema: DatasetSchema) -> None:
-    rows = [{column.name: text for column in mixed_schema.columns}]
+@given(data=st.data())
+def test_verdicts_agree_on_floats(data: st.DataObject) -> None:
+    number = st.floats(width=32).map(str) | st.floats().map(str) | st.decimals().map(str)
+    number |= st.from_regex(rf"\A{NUMBER}\Z")
+    cells = {column.name: number | st.sampled_from(TELLING) for column in FLOATS.columns}
+    rows = data.draw(st.lists(st.fixed_dictionaries(cells), min_size=1, max_size=12))
 
-    vectorised, explained = verdicts(mixed_schema, rows)
+    vectorised, explained = verdicts(FLOATS, rows)
 
     assert vectorised == explained
+
+
+@pytest.mark.parametrize("text", TELLING)
+def test_verdicts_agree_on_telling_texts(text: str, mixed_schema: DatasetSchema) -> None:
+    for schema in (mixed_schema, FLOATS):
+        rows = [{column.name: text for column in schema.columns}]
+
+        vectorised, explained = verdicts(schema, rows)
+
+        assert vectorised == explained
 
 
 def test_a_schema_without_rules_rejects_nothing() -> None:

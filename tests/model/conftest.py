@@ -1,4 +1,4 @@
-"""A small schema and random batches of it, in the form that the readers give."""
+"""A small schema, random batches of it as the readers give them, and update rules in NumPy."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from smt_features import Bags
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_model import runtime
-from smt_model.config import TrainConfig
+from smt_model.config import OptimizerName, TrainConfig
 from smt_model.training import train
 from smt_schemas import DatasetSchema
 
@@ -61,6 +62,8 @@ def random_batch(schema: DatasetSchema, rows: int, seed: Any) -> dict[str, Any]:
             rng.integers(1, 4, lengths.sum()).astype(np.int32),
             np.concatenate([[0], np.cumsum(lengths)]),
         )
+    for column in schema.numerics:
+        batch[column.name] = rng.normal(size=rows).astype(np.float32)
     return batch
 
 
@@ -141,6 +144,58 @@ def prepared(folder: Path, seed: int) -> Path:
         (folder / name).write_text("".join(lines))
     prepare(PrepareJob(folder, folder / "shards", small_schema(), seed=seed))
     return folder
+
+
+Float64s = NDArray[np.float64]
+
+
+class Rules:
+    """The update rules in float64; `step` counts from 1, and slots come in `initial` order."""
+
+    def __init__(self) -> None:
+        self.initial: dict[OptimizerName, list[float]] = {
+            "adagrad": [0.1],
+            "adagraddecay": [0.1, 0.0],
+            "adam": [0.0, 0.0],
+            "adamasync": [0.0, 0.0],
+            "gradientdescent": [],
+        }
+
+    def options(self, name: OptimizerName) -> TrainConfig:
+        options: dict[str, Any] = {"learning_rate": 0.05, "initial_accumulator": 0.1}
+        if name == "adagraddecay":
+            options |= {"accumulator_decay_steps": 3, "accumulator_decay_rate": 0.6}
+        return TrainConfig(optimizer=name, **options)
+
+    def update(
+        self, name: OptimizerName, w: Float64s, slots: list[Float64s], g: Float64s, step: int
+    ) -> tuple[Float64s, list[Float64s]]:
+        match name:
+            case "adagrad":
+                return self.adagrad(w, slots[0], g)
+            case "adagraddecay":
+                accumulator, decays = slots
+                late = decays < step // 3
+                accumulator = np.where(late, np.maximum(accumulator * 0.6, 0.1), accumulator)
+                w, slots = self.adagrad(w, accumulator, g)
+                return w, [*slots, np.full_like(decays, step // 3)]
+            case "adam" | "adamasync":
+                m = 0.9 * slots[0] + 0.1 * g
+                v = 0.999 * slots[1] + 0.001 * g * g
+                rate = 0.05 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+                return w - rate * m / (np.sqrt(v) + 1e-8), [m, v]
+            case "gradientdescent":
+                return w - 0.05 * g, []
+
+    @staticmethod
+    def adagrad(w: Float64s, a: Float64s, g: Float64s) -> tuple[Float64s, list[Float64s]]:
+        a = a + g * g
+        return w - 0.05 * g / np.sqrt(a), [a]
+
+
+@pytest.fixture
+def rules() -> Rules:
+    return Rules()
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,15 @@ def test_no_steps_mean_a_thousand_epochs_unless_epochs_are_given() -> None:
     [
         ({"batch_size": 0}, "--batch-size: "),
         ({"learning_rate": float("nan")}, "--learning-rate: "),
-        ({"optimizer": "adamw"}, "'adagrad', 'adam' or 'gradientdescent'"),
+        ({"optimizer": "adamw"}, "'adam', 'adamasync' or 'gradientdescent'"),
+        ({"micro_batch": 0}, "--micro-batch: "),
+        ({"clip_norm": -1.0}, "--clip-norm: "),
+        ({"lr_schedule": "linear"}, "'constant', 'cosine' or 'exponential'"),
+        ({"task_weight": "ctr"}, "--task-weight: 'ctr' in 'ctr' is not TASK=WEIGHT"),
+        ({"task_weight": "ctr=1,cvr=0"}, "--task-weight: 'cvr=0' in"),
+        ({"task_weight": "ctr=1,ctr=2"}, "--task-weight: 'ctr=2' in"),
+        ({"task_weight": "=1"}, "--task-weight: '=1' in"),
+        ({"task_weight": "ctr=inf"}, "--task-weight: 'ctr=inf' in"),
         ({"steps": 5, "epochs": 5}, "steps and epochs exclude each other"),
         ({"bach_size": 5}, "--bach-size: "),
     ],
@@ -36,8 +44,29 @@ def test_wrong_options_are_named(options: dict[str, object], words: str) -> None
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"lr_decay_steps": 5}, "lr-decay-steps is for lr-schedule cosine or exponential"),
+        (
+            {"lr_decay_rate": 0.5, "lr_schedule": "cosine"},
+            "lr-decay-rate is for lr-schedule exponential",
+        ),
+        ({"accumulator_decay_steps": 5}, "is for optimizer adagraddecay"),
+        ({"accumulator_decay_rate": 0.5}, "is for optimizer adagraddecay"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(
+    options: dict[str, object], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        TrainConfig.from_options(**options)
+
+
 def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
-    config = TrainConfig(steps=5, bf16=True, learning_rate=0.3, checkpoint="here")
+    config = TrainConfig(
+        steps=5, bf16=True, learning_rate=0.3, checkpoint="here", task_weight="cvr=10"
+    )
     path = tmp_path / "config.json"
     path.write_text(config.model_dump_json())
     assert TrainConfig.from_json(path) == config

@@ -52,7 +52,7 @@ class Balanced(HTMLParser):
 def test_the_page_of_a_run_shows_the_metrics_and_four_charts_a_task(
     trained: Path, dataset: Path, tmp_path: Path
 ) -> None:
-    result = evaluate_run(trained, dataset, "test", tmp_path / "report.html")
+    result = evaluate_run(trained, dataset, "test", html=tmp_path / "report.html")
     html = (tmp_path / "report.html").read_text("utf-8")
     assert "<h1>Evaluation of run</h1>" in html
     assert re.findall("<figcaption>(.*?)</figcaption>", html) == CAPTIONS * 2
@@ -93,4 +93,4 @@ def test_text_from_outside_cannot_become_markup() -> None:
 def test_an_unwritable_page_is_a_message(trained: Path, dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write"):
-        evaluate_run(trained, dataset, "test", tmp_path / "file" / "report.html")
+        evaluate_run(trained, dataset, "test", html=tmp_path / "file" / "report.html")

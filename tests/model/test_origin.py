@@ -1,3 +1,5 @@
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,3 +37,36 @@ def test_a_difference_is_named(
 def test_another_hash_seed_is_named(schema: DatasetSchema) -> None:
     with pytest.raises(UserError, match="hash: name=m seed=0 against name=m seed=7"):
         origin(schema).require_same(origin(schema, seed=7), "The model")
+
+
+def test_another_vocabulary_is_named(schema: DatasetSchema) -> None:
+    mine, theirs = (
+        origin(schema).model_copy(update={"vocabularies": {"brand": digest, "user": "same"}})
+        for digest in ("aa", "bb")
+    )
+    with pytest.raises(UserError, match="given\\): brand has another vocabulary$"):
+        mine.require_same(theirs, "The model")
+
+
+def test_a_derived_feature_that_is_computed_otherwise_is_named(schema: DatasetSchema) -> None:
+    def with_feature(**computed: object) -> Origin:
+        size = {"name": "mixed", "hash_buckets": 10, "embedding_dim": 4}
+        values = schema.model_dump(exclude_none=True) | {"derived": [size | computed]}
+        return origin(DatasetSchema.model_validate(values))
+
+    mine = with_feature(kind="cross", columns=["user", "brand"])
+    theirs = with_feature(kind="cross", columns=["brand", "user"])
+    with pytest.raises(UserError, match="derived feature mixed is computed otherwise$"):
+        mine.require_same(theirs, "The model")
+    mine.require_same(with_feature(kind="cross", columns=["user", "brand"]), "The model")
+
+
+def test_the_origin_of_a_dataset_has_its_vocabularies(
+    tmp_path: Path, prepared_in: Any, make_schema: Any
+) -> None:
+    columns = {"brand": {"encoding": "vocab", "min_count": 1}}
+    lines = [f"{i % 2},0,u{i},1|2,b{i % 3}" for i in range(9)]
+    dataset = prepared_in(tmp_path, lines, lines, schema=make_schema(**columns))
+    found = Origin.of(dataset).vocabularies
+    (record,) = dataset.manifest.vocabularies.values()
+    assert found == {"brand": sha256((dataset.directory / record.name).read_bytes()).hexdigest()}

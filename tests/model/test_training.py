@@ -34,6 +34,10 @@ def test_a_run_directory_holds_options_metrics_events_and_a_checkpoint(
     assert result is not None
     assert run.config == config(dataset, tmp_path / "run", steps=105)
     first, last, evaluation = lines(run)
+    assert set(first) == {
+        *("step", "epoch", "loss", "loss_ctr", "loss_cvr"),
+        *("steps_per_second", "samples_per_second"),
+    }
     assert (first["step"], last["step"]) == (100, 105)
     assert first["loss"] == pytest.approx((first["loss_ctr"] + first["loss_cvr"]) / 2)
     assert first["steps_per_second"] > 0
@@ -98,6 +102,60 @@ def test_l2_regularisation_shrinks_the_kernels(dataset: Path, tmp_path: Path) ->
     assert norms[1] < 0.8 * norms[0]
 
 
+def test_micro_batches_train_as_one_batch_of_all_their_rows(dataset: Path, tmp_path: Path) -> None:
+    options = {"evaluate": False, "lr_schedule": "cosine", "steps": 20}
+    whole, _ = train(config(dataset, tmp_path / "whole", batch_size=60, **options))
+    cut, _ = train(config(dataset, tmp_path / "cut", batch_size=60, micro_batch=4, **options))
+    assert lines(cut)[0]["loss"] == pytest.approx(lines(whole)[0]["loss"], abs=1e-6)
+    assert cut.config.micro_batch == 4
+    (first,), (second,) = (run.newest_checkpoint().glob("*.safetensors") for run in (whole, cut))
+    found = read_tensors(second)
+    for name, values in read_tensors(first).items():
+        assert np.allclose(found[name], values, rtol=1e-4, atol=1e-6), name
+
+
+def test_a_learning_rate_fallen_to_zero_changes_no_weight(dataset: Path, tmp_path: Path) -> None:
+    schedule = {"lr_schedule": "cosine", "lr_decay_steps": 3, "evaluate": False}
+    weights = []
+    for steps in (3, 9):
+        run, _ = train(config(dataset, tmp_path / str(steps), steps=steps, **schedule))
+        (file,) = run.newest_checkpoint().glob("*.safetensors")
+        tensors = read_tensors(file)
+        weights.append({name: tensors[name] for name in ("tower/ctr/0/kernel", "embedding/user")})
+    for name, values in weights[0].items():
+        assert np.array_equal(weights[1][name], values), name
+
+
+def test_a_tight_bound_of_the_gradient_slows_training(dataset: Path, tmp_path: Path) -> None:
+    moved = []
+    for norm in (0.0, 1e-3):
+        options = {"optimizer": "gradientdescent", "clip_norm": norm, "steps": 1}
+        run, _ = train(config(dataset, tmp_path / str(norm), evaluate=False, **options))
+        (file,) = run.newest_checkpoint().glob("*.safetensors")
+        biases = {k: v for k, v in read_tensors(file).items() if k.endswith("/bias")}
+        moved.append(float(sum(np.square(bias).sum() for bias in biases.values())) ** 0.5)
+    # A step of plain gradient descent is the rate, 0.1, times the gradient; biases start at 0.
+    assert moved[1] < 0.1 * 1e-3 < moved[0]
+
+
+def test_a_task_with_more_weight_is_learned_sooner(dataset: Path, tmp_path: Path) -> None:
+    losses = []
+    for weight in (None, "ctr=0.01,cvr=10"):
+        options = {"task_weight": weight, "steps": 100, "learning_rate": 0.01, "evaluate": False}
+        run, _ = train(config(dataset, tmp_path / f"run{weight}", **options))
+        losses.append(lines(run)[0])
+    assert losses[1]["loss_cvr"] < losses[0]["loss_cvr"]
+    assert losses[1]["loss_ctr"] > losses[0]["loss_ctr"]
+    weighted = (0.01 * losses[1]["loss_ctr"] + 10 * losses[1]["loss_cvr"]) / 2
+    assert losses[1]["loss"] == pytest.approx(weighted, rel=1e-5)
+
+
+def test_a_weight_of_an_unknown_task_leaves_no_run(dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no task 'buy'"):
+        train(config(dataset, tmp_path / "run", task_weight="buy=10"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_infinite_loss_stops_with_its_step(dataset: Path, tmp_path: Path) -> None:
     options = {"optimizer": "gradientdescent", "learning_rate": 1e30}
     with pytest.raises(UserError, match=r"loss is (nan|inf) at step .*Lower --learning-rate"):
@@ -119,10 +177,10 @@ def test_what_a_killed_run_left_is_cleared_away(dataset: Path, tmp_path: Path) -
     assert run.newest_checkpoint().name == "step-0000000001"
 
 
-def test_a_directory_with_a_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
+def test_a_directory_with_another_run_is_not_overwritten(dataset: Path, tmp_path: Path) -> None:
     train(config(dataset, tmp_path / "run", steps=1, evaluate=False))
-    with pytest.raises(UserError, match="already holds a run"):
-        train(config(dataset, tmp_path / "run", steps=1))
+    with pytest.raises(UserError, match="other options .*--seed 2021 against 5"):
+        train(config(dataset, tmp_path / "run", steps=1, seed=5))
 
 
 def test_data_of_another_hash_is_refused(

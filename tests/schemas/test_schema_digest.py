@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smt_schemas import DatasetSchema, taobao
+from smt_schemas import DatasetSchema, taobao, taobao_plus
 
 GOLDEN = "dfd40d30262928d7797912e6da58ab204edfa220cfcf735225e2d605c4d0fe27"
 
@@ -27,6 +27,7 @@ def test_digest_of_the_taobao_schema_does_not_change() -> None:
 
 def test_digest_is_the_sha256_of_canonical_json() -> None:
     fields = json.loads(taobao().model_dump_json())
+    del fields["drift"]
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     assert taobao().digest == hashlib.sha256(text.encode()).hexdigest()
@@ -57,6 +58,31 @@ CHANGES: dict[str, tuple[list[str | int], Any]] = {
 @pytest.mark.parametrize("case", CHANGES)
 def test_digest_changes_with(case: str) -> None:
     assert changed(*CHANGES[case]).digest != GOLDEN
+
+
+@pytest.mark.parametrize("added", ["null_value", "min_count"])
+def test_digest_changes_with_a_setting_that_taobao_does_not_use(added: str) -> None:
+    numeric = {"encoding": "numeric", "type": "float", "null_value": 1.0}
+    vocab = {"encoding": "vocab", "min_count": 3}
+    size = {"hash_buckets": None, "embedding_dim": None}
+    fields = taobao().model_dump(mode="json")
+    fields["columns"][9] |= numeric | size if added == "null_value" else vocab
+    before = DatasetSchema.model_validate(fields).digest
+
+    fields["columns"][9][added] += 1
+
+    assert DatasetSchema.model_validate(fields).digest != before
+
+
+def test_digest_changes_with_every_derived_feature() -> None:
+    whole = taobao_plus()
+
+    fewer = [
+        whole.model_copy(update={"derived": whole.derived[:count]}).digest for count in range(5)
+    ]
+
+    assert len(set(fewer)) == 5
+    assert fewer[4] == whole.digest
 
 
 def test_digest_changes_with_the_order_of_columns() -> None:

@@ -20,11 +20,24 @@ FEATURE = {"name": "user", "role": "user", "hash_buckets": 10, "embedding_dim": 
 LIST = FEATURE | {"separator": "|"}
 IDENTITY = FEATURE | {"type": "int", "required": True, "encoding": "identity"}
 IGNORED = {"name": "note", "role": "ignore"}
+NUMERIC = {
+    "name": "age",
+    "role": "user",
+    "type": "float",
+    "encoding": "numeric",
+    "null_value": 0.0,
+}
+VOCAB = FEATURE | {"encoding": "vocab", "min_count": 2}
+SIZE = {"hash_buckets": 5, "embedding_dim": 4}
+COUNT = SIZE | {"name": "seen", "kind": "count", "value_column": "kind", "list_column": "tags"}
+LENGTH = SIZE | {"name": "entries", "kind": "length", "list_column": "tags"}
+CROSS = SIZE | {"name": "both", "kind": "cross", "columns": ["kind", "user"]}
+
 
 COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": (FEATURE | {"buckets": 3}, "Extra inputs are not permitted"),
     "unknown role": (FEATURE | {"role": "context"}, "Input should be 'label', 'user'"),
-    "unknown type": (FEATURE | {"type": "float"}, "Input should be 'int' or 'string'"),
+    "unknown type": (FEATURE | {"type": "date"}, "Input should be 'int', 'float' or 'string'"),
     "number as text": (FEATURE | {"hash_buckets": "10"}, "valid integer"),
     "name with a dash": (FEATURE | {"name": "user-id"}, "String should match"),
     "name with a newline": (FEATURE | {"name": "user\n"}, "String should match"),
@@ -58,6 +71,27 @@ COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
     "identity that may be missing": (IDENTITY | {"required": False}, "required = true"),
     "identity of a list": (IDENTITY | {"separator": "|"}, "cannot be identity encoded"),
     "identity with null tokens": (IDENTITY | {"null_tokens": ["-"]}, "has no null tokens"),
+    "embedded float": (FEATURE | {"type": "float"}, "a float cannot be embedded"),
+    "numeric text": (NUMERIC | {"type": "string"}, 'needs type = "float"'),
+    "numeric label": (LABEL | {"encoding": "numeric"}, "only features are numeric"),
+    "numeric with buckets": (NUMERIC | {"hash_buckets": 3}, "neither hash_buckets nor"),
+    "numeric with a width": (NUMERIC | {"embedding_dim": 3}, "neither hash_buckets nor"),
+    "numeric list": (NUMERIC | {"separator": "|"}, "only features can be lists"),
+    "numeric without null value": (NUMERIC | {"null_value": None}, "needs null_value"),
+    "required numeric with null tokens and no null value": (
+        NUMERIC | {"null_value": None, "required": True, "null_tokens": ["-"]},
+        "needs null_value",
+    ),
+    "null value that is never used": (NUMERIC | {"required": True}, "that may be missing"),
+    "null value of a hashed feature": (FEATURE | {"null_value": 0.0}, "null_value is for"),
+    "null value beyond float32": (NUMERIC | {"null_value": 1e39}, "exceeds the range of float32"),
+    "null value that is not finite": (NUMERIC | {"null_value": float("nan")}, "finite number"),
+    "allowed numbers of a float": (NUMERIC | {"allowed": [1]}, "no allowed values"),
+    "fractional range of an integer": (IDENTITY | {"minimum": 0.5}, "is of integers"),
+    "infinite range": (NUMERIC | {"maximum": float("inf")}, "finite number"),
+    "vocabulary without a minimum": (VOCAB | {"min_count": None}, "needs min_count"),
+    "vocabulary of all": (VOCAB | {"min_count": 0}, "greater than 0"),
+    "minimum count of a hash": (FEATURE | {"min_count": 2}, 'needs encoding = "vocab"'),
 }
 
 
@@ -76,7 +110,14 @@ def test_column_is_refused(case: str) -> None:
     assert reason in str(refusal.value)
 
 
-@pytest.mark.parametrize("column", [LABEL, FEATURE, LIST, IDENTITY, IGNORED])
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(LABEL, FEATURE, LIST, IDENTITY, IGNORED, NUMERIC, VOCAB, VOCAB | {"separator": "|"}),
+        NUMERIC | {"required": True, "null_value": None, "minimum": 0, "maximum": 0.5},
+        IGNORED | {"type": "float"},
+    ],
+)
 def test_column_is_accepted(column: dict[str, Any]) -> None:
     assert schema_of(FEATURE | {"name": "other"}, column).columns[1].name == column["name"]
 
@@ -116,6 +157,17 @@ SCHEMAS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     "user column missing": ([FEATURE], {"user_column": "uid"}, "user_column must name a feature"),
     "user column is a list": ([LIST], {"user_column": "user"}, "user_column must name a feature"),
     "user column is a label": ([LABEL, FEATURE], {"user_column": "clk"}, "must name a feature"),
+    "user column is numeric": (
+        [NUMERIC, FEATURE],
+        {"user_column": "age"},
+        "user_column must name a feature",
+    ),
+    "numeric features only": ([NUMERIC], {}, "no column has role user or item and is embedded"),
+    "vocabulary without a train split": (
+        [VOCAB],
+        {"splits": {"test": "log"}},
+        "made from the split 'train', which is not declared: user",
+    ),
     "no split": ([FEATURE], {"splits": {}}, "at least 1 item"),
     "split in a folder": ([FEATURE], {"splits": {"train": "a/b"}}, "without a folder: a/b"),
     "split above": ([FEATURE], {"splits": {"train": ".."}}, "without a folder"),
@@ -181,3 +233,54 @@ def test_schema_file_is_read(tmp_path: Path) -> None:
 def test_schema_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         taobao().name = "other"  # type: ignore[misc]
+
+
+BASE = [
+    FEATURE,
+    LIST | {"name": "tags"},
+    FEATURE | {"name": "kind", "role": "item"},
+    NUMERIC,
+    LABEL,
+]
+
+DERIVED: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown kind": (COUNT | {"kind": "sum"}, "does not match any of the expected tags"),
+    "unknown key": (COUNT | {"columns": ["kind"]}, "Extra inputs are not permitted"),
+    "unknown value": (COUNT | {"value_column": "x"}, "'seen': there is no column 'x'"),
+    "unknown list": (LENGTH | {"list_column": "x"}, "'entries': there is no column 'x'"),
+    "length of no list": (LENGTH | {"list_column": "kind"}, "'kind' is not a list"),
+    "count in no list": (COUNT | {"list_column": "kind"}, "'kind' is not a list"),
+    "count of a list": (COUNT | {"value_column": "tags"}, "'tags' is a list"),
+    "count of a label": (COUNT | {"value_column": "clk"}, "'clk' is a label"),
+    "cross with a float": (CROSS | {"columns": ["kind", "age"]}, "'age' is a float"),
+    "cross with itself": (CROSS | {"columns": ["kind", "kind"]}, "'kind' is crossed with itself"),
+    "cross of three": (CROSS | {"columns": ["kind", "user", "tags"]}, "at most 2 items"),
+    "name of a column": (COUNT | {"name": "kind"}, "column name used twice: kind"),
+    "name of keys": (COUNT | {"name": "kind_key"}, "column name used twice: kind_key"),
+    "no buckets": (LENGTH | {"hash_buckets": None}, "valid integer"),
+}
+
+
+@pytest.mark.parametrize("case", DERIVED)
+def test_derived_feature_is_refused(case: str) -> None:
+    feature, reason = DERIVED[case]
+
+    with pytest.raises(ValidationError) as refusal:
+        schema_of(*BASE, derived=[feature])
+
+    assert reason in str(refusal.value)
+
+
+def test_derived_features_are_features_after_the_columns() -> None:
+    schema = schema_of(*BASE, derived=[CROSS, COUNT, LENGTH])
+
+    features = [(column.name, column.role, column.encoding) for column in schema.features]
+    assert features == [
+        ("user", "user", "hash"),
+        ("tags", "user", "hash"),
+        ("kind", "item", "hash"),
+        ("both", "item", "hash"),
+        ("seen", "item", "identity"),
+        ("entries", "user", "identity"),
+    ]
+    assert [column.name for column in schema.numerics] == ["age"]

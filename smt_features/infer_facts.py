@@ -1,0 +1,93 @@
+"""What the cells of a column have in common."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from smt_schemas import INTEGER, NUMBER
+
+ENTRY_SEPARATORS = ("|", ";", ",", "\x01", "\x02", "\x1f")
+"""Between the entries of a list."""
+
+NULL_TOKENS = ("NULL", "null", "None", "none", "NA", "N/A", "NaN", "nan", "\\N")
+"""Texts that usually mean "missing"."""
+
+MAX_VALUES = 1_000_000
+"""Distinct cells that are remembered."""
+
+
+class Facts:
+    """Facts about a column, collected block by block.
+
+    Parameters
+    ----------
+    name
+        Of the column.
+
+    Attributes
+    ----------
+    rows, empty
+        Cells, and empty ones.
+    values
+        The distinct cells that are not empty, ``MAX_VALUES`` at most.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.rows = 0
+        self.empty = 0
+        self.values = pl.Series(name, dtype=pl.String)
+        self._misfits: dict[str, pl.Series] = {}
+        self._joined: dict[str, bool] = {}
+
+    def add(self, cells: pl.Series) -> None:
+        """Take the cells of some rows, "" where empty."""
+        self.rows += len(cells)
+        self.empty += int((cells == "").sum())
+        values = cells.filter(cells != "").unique(maintain_order=True)
+        for kind, pattern in (("int", INTEGER), ("float", NUMBER)):
+            misfits = values.filter(~values.str.contains(f"^{pattern}$"))
+            # A few are enough to tell null tokens from text.
+            known = self._misfits.get(kind, values.clear())
+            self._misfits[kind] = pl.concat([known, misfits]).unique().head(len(NULL_TOKENS) + 1)
+        for separator in ENTRY_SEPARATORS:
+            self._joined[separator] = self._joined.get(separator, True) and _are_lists(
+                values, separator
+            )
+        if len(self.values) < MAX_VALUES:
+            every = pl.concat([self.values, values]).unique(maintain_order=True)
+            self.values = every.head(MAX_VALUES)
+
+    @property
+    def null_tokens(self) -> list[str]:
+        """The usual texts for "missing" that occur."""
+        return [token for token in NULL_TOKENS if token in self.values]
+
+    @property
+    def texts(self) -> pl.Series:
+        """The distinct cells that are neither empty nor null tokens."""
+        return self.values.filter(~self.values.is_in(self.null_tokens))
+
+    def is_of(self, kind: str) -> bool:
+        """Return whether all texts are an ``int`` or a ``float``."""
+        misfits = self._misfits[kind]
+        return len(self.texts) > 0 and bool(misfits.is_in(self.null_tokens).all())
+
+    def separator(self, taken: Iterable[str]) -> str | None:
+        """Return what separates the entries, or None when the column is no list."""
+        for separator in ENTRY_SEPARATORS:
+            occurs = self.values.str.contains(separator, literal=True).any()
+            if separator not in taken and occurs and self._joined[separator]:
+                return separator
+        return None
+
+    def entries(self, separator: str) -> pl.Series:
+        """Return the distinct entries of the lists."""
+        return self.values.str.split(separator).list.explode().unique()
+
+
+def _are_lists(values: pl.Series, separator: str) -> bool:
+    """Return whether no text has an empty entry, or one with a space around it, as prose has."""
+    separated = values.filter(values.str.contains(separator, literal=True))
+    entries = separated.str.split(separator).list.explode()
+    return bool(((entries != "") & (entries == entries.str.strip_chars())).all())

@@ -1,0 +1,143 @@
+"""Counts the values of some rows: the part of the statistics that touches every cell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from smt_features.lists import Int64s, Runs, SplitLists
+from smt_features.statistics.positives import positive_rows
+from smt_features.statistics.sample import NO_LIMIT, rows_below
+from smt_features.statistics.value_counts import (
+    Counted,
+    as_ids,
+    count_texts,
+    count_weighted,
+)
+from smt_schemas import DatasetSchema
+
+
+@dataclass(frozen=True)
+class ListTally:
+    """Lengths of some lists.
+
+    Attributes
+    ----------
+    lengths
+        Rows by length of their list, int64 of shape (longest + 1,).
+    distinct
+        Distinct entries of each row's list, added up.
+    """
+
+    lengths: Int64s
+    distinct: int
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of some rows; tallies add up in any order.
+
+    Attributes
+    ----------
+    rows
+        Rows counted.
+    sample
+        Some of them, for a `RowSample`.
+    values
+        By column: the cells, or the entries in a list column.
+    lists
+        By list column.
+    positives
+        The rows that have a label of 1, for `PositiveCounts`.
+    combinations
+        Rows by the digits of their labels, such as ``10``; empty beyond 63 labels.
+    """
+
+    rows: int
+    sample: pa.Table
+    values: dict[str, Counted]
+    lists: dict[str, ListTally]
+    positives: pa.Table
+    combinations: dict[str, int]
+
+
+def tally(
+    cells: pl.DataFrame,
+    split: Mapping[str, SplitLists],
+    schema: DatasetSchema,
+    places: Int64s,
+    limit: int = NO_LIMIT,
+) -> Tally:
+    """Count the values of valid rows.
+
+    Parameters
+    ----------
+    cells
+        A String column per schema column, "" where empty.
+    split
+        Its list columns, split.
+    places
+        For each row a number from 0 to 2^63 - 1, random but the same wherever it is counted.
+    limit
+        Rows whose number is below are given to the sample; see `RowSample.limit`.
+    """
+    values = {}
+    lists = {}
+    for column in schema.columns:
+        if column.is_list:
+            values[column.name], lists[column.name] = _tally_lists(split[column.name])
+        else:
+            values[column.name] = count_texts(cells[column.name])
+    labels = [label.name for label in schema.labels]
+    return Tally(
+        rows=cells.height,
+        sample=rows_below(cells, places, limit),
+        values=values,
+        lists=lists,
+        positives=positive_rows(cells, schema),
+        combinations=_combinations(cells, labels),
+    )
+
+
+def _combinations(cells: pl.DataFrame, labels: list[str]) -> dict[str, int]:
+    if not 0 < len(labels) < 64:
+        return {}
+    # One number for all labels: grouping by several columns takes several times as long.
+    codes = np.zeros(cells.height, np.int64)
+    for bit, label in enumerate(labels):
+        codes |= (cells[label] == "1").to_numpy().astype(np.int64) << bit
+    counted = pl.Series(codes).value_counts()
+    return {
+        "".join("01"[code >> bit & 1] for bit in range(len(labels))): rows
+        for code, rows in counted.iter_rows()
+    }
+
+
+def _tally_lists(split: SplitLists) -> tuple[Counted, ListTally]:
+    # A user's rows repeat the same list and a list repeats its entries, so only the first of
+    # equal neighbours are looked at, with a weight.
+    positions, runs = split
+    lists = len(runs.lengths)
+    rows = np.bincount(positions.to_numpy(), minlength=lists).astype(np.int64)
+    owner = np.repeat(np.arange(lists), runs.lengths)
+    # Sums of whole numbers below 2^53: as floats they are exact, and bincount is quick.
+    lengths = np.bincount(owner, runs.counts, minlength=lists).astype(np.int64)
+    by_length = np.bincount(lengths, rows, minlength=1).astype(np.int64)
+    ids = as_ids(runs.entries)
+    distinct = int(rows @ runs.lengths) - _repeats(runs, ids, owner, rows)
+    counted = count_weighted(runs.entries, ids, rows[owner] * runs.counts)
+    return counted, ListTally(by_length, distinct)
+
+
+def _repeats(runs: Runs, ids: Int64s, owner: Int64s, rows: Int64s) -> int:
+    """Return how many runs repeat an earlier run of their list, each times the list's rows."""
+    # Neighbouring runs differ, so a list needs three runs for one to come back.
+    long = runs.lengths[owner] > 2
+    if (ids < 0).any():
+        ids = runs.entries.rank("dense").to_numpy().astype(np.int64)
+    # The lists stand in order already, which a merge sort is quick at.
+    pairs = np.sort((owner[long] << 32) | ids[long], kind="stable")
+    again = pairs[1:][pairs[1:] == pairs[:-1]]
+    return int(rows[again >> 32].sum())

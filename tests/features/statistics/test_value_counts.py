@@ -1,0 +1,81 @@
+"""Exact counts of texts, whichever way they are counted."""
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smt_features.statistics.value_counts import (
+    MAX_ID,
+    ValueCounts,
+    as_ids,
+    count_texts,
+    count_weighted,
+)
+from smt_schemas import taobao
+
+COLUMN = taobao().columns[7]
+ODD = ["", "0", "00", "7", "07", "+7", "-7", "-0", " 7", "7 ", "1.0", "1e3", "NULL", "ü", "٣"]
+EDGES = [str(MAX_ID - 1), str(MAX_ID), "999999", "1000000", "9999999", "2147483648", "9" * 30]
+texts = st.sampled_from(ODD + EDGES) | st.integers(0, MAX_ID + 10).map(str) | st.text(max_size=9)
+
+
+def as_dict(counts: ValueCounts) -> dict[str, int]:
+    frame = counts.frame()
+    assert frame["value"].n_unique() == len(frame)
+    return dict(frame.iter_rows())
+
+
+def test_only_the_canonical_text_of_a_small_integer_is_an_id() -> None:
+    ids = as_ids(pl.Series(ODD + EDGES))
+
+    expected = [
+        int(text) if text.isascii() and text.isdigit() and str(int(text)) == text else -1
+        for text in ODD + EDGES
+    ]
+    assert ids.tolist() == [value if value < MAX_ID else -1 for value in expected]
+
+
+@given(st.lists(st.lists(texts, max_size=150), max_size=4))
+def test_counts_equal_a_plain_counter(blocks: list[list[str]]) -> None:
+    counts = ValueCounts(COLUMN)
+    for block in blocks:
+        counts.add(count_texts(pl.Series(block, dtype=pl.String)))
+
+    assert as_dict(counts) == Counter(text for block in blocks for text in block)
+
+
+def test_blocks_of_few_and_of_many_values_count_together() -> None:
+    blocks = [["5", "NULL"] * 40, [str(value) for value in range(1_500)], ["5"], ["NULL", "x"]]
+    counts = ValueCounts(COLUMN)
+    for block in blocks:
+        counts.add(count_texts(pl.Series(block)))
+
+    assert as_dict(counts) == Counter(text for block in blocks for text in block)
+
+
+def test_many_distinct_texts_survive_merging() -> None:
+    counts = ValueCounts(COLUMN)
+    for start in range(0, 90_000, 30_000):
+        many = [f"x{value}" for value in range(start, start + 60_000)] + ["12", "13"]
+        counts.add(count_texts(pl.Series(many)))
+
+    found = as_dict(counts)
+
+    assert len(found) == 120_002
+    assert (found["x0"], found["x30000"], found["x119999"], found["12"]) == (1, 2, 1, 3)
+
+
+@given(st.lists(st.tuples(texts, st.integers(1, 10**10)), max_size=30))
+def test_weights_add_up(weighted: list[tuple[str, int]]) -> None:
+    series = pl.Series([text for text, _ in weighted], dtype=pl.String)
+    weights = np.array([weight for _, weight in weighted], dtype=np.int64)
+    counts = ValueCounts(COLUMN)
+    counts.add(count_weighted(series, as_ids(series), weights))
+
+    expected: Counter[str] = Counter()
+    for text, weight in weighted:
+        expected[text] += weight
+    assert as_dict(counts) == expected
