@@ -31,14 +31,20 @@ class Assembly(NamedTuple):
     step: Callable[[Sequence[FusedBatch]], NDArray[np.float32]]
 
 
-def assemble(config: TrainConfig, schema: DatasetSchema, total_steps: int) -> Assembly:
-    """Return the parts of a run of so many steps, with their initial values."""
+def assemble(
+    config: TrainConfig, schema: DatasetSchema, total_steps: int, bf16_native: bool | None = None
+) -> Assembly:
+    """Return the parts of a run of so many steps, with their initial values.
+
+    `bf16_native` is as in `MultiTaskModel`.
+    """
     optimizer = make_optimizer(config, total_steps)
     loss = Loss(task_weights(config.task_weight, schema.tasks), config.l2_regularization)
     model = MultiTaskModel(
         schema,
         config.seed,
         bf16=config.bf16,
+        bf16_native=bf16_native,
         emb_fusion=config.emb_fusion and not config.tf,
         slots=None if config.tf else optimizer.initial,
     )

@@ -60,7 +60,12 @@ def evaluate_run(
     else:
         path, state = newest_sound(directory, tell)
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
-    model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
+    model = MultiTaskModel(
+        state.origin.dataset_schema,
+        config.seed,
+        bf16=config.bf16,
+        bf16_native=state.bf16_native,
+    )
     checkpoint.restore(path, state, model)
     return evaluate(model, dataset, split, state.step)
 

@@ -46,7 +46,13 @@ class Trainer:
         What is trained.
     """
 
-    def __init__(self, config: TrainConfig, dataset: "Dataset", run: RunDirectory) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: "Dataset",
+        run: RunDirectory,
+        bf16_native: bool | None = None,
+    ) -> None:
         self._config = config
         self._origin = Origin.of(dataset)
         self._run = run
@@ -54,7 +60,9 @@ class Trainer:
         self.step = 0
         self.steps_per_epoch = self._split.steps(config.batch_size)
         self.total = config.total_steps(self.steps_per_epoch)
-        self.model, self._optimizer, self._train_step = assemble(config, dataset.schema, self.total)
+        self.model, self._optimizer, self._train_step = assemble(
+            config, dataset.schema, self.total, bf16_native
+        )
         self._saved: int | None = None
         self._last: FusedBatch | None = None
 
@@ -161,6 +169,7 @@ class Trainer:
             options=self._config.deciding(),
             origin=self._origin,
             pending=pending,
+            bf16_native=self.model.bf16_native,
         )
         checkpoint.save(self._run.checkpoint(self.step), state, self.model, self._optimizer)
         self._saved = self.step
