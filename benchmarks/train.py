@@ -157,9 +157,10 @@ def show(rows: dict[str, dict[str, Any]], ratios: list[dict[str, Any]], missing:
     print("\n| ratio | median (range) | required | moonshot |\n| --- | --- | --- | --- |")
     for row in ratios:
         low, high = min(row["ratios"]), max(row["ratios"])
+        asked = " | ".join(str(row[name] or "none") for name in ("required", "moonshot"))
         print(
-            f"| {row['ours']} against {row['other']} | {row['ratio']:.2f} "
-            f"({low:.2f} to {high:.2f}) | {row['required'] or 'none'} | {row['moonshot'] or 'none'} |"
+            f"| {row['ours']} against {row['other']} "
+            f"| {row['ratio']:.2f} ({low:.2f} to {high:.2f}) | {asked} |"
         )
 
 
