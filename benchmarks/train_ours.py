@@ -37,7 +37,7 @@ def main() -> None:
     config = TrainConfig(data_location=arguments.data, steps=10**9, **arguments.options)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(config, open_shards(arguments.data), RunDirectory(Path(folder)))
-        with trainer.batches() as batches:
+        with trainer.batches(trainer.total) as batches:
             ready = iter(batches)
             if arguments.from_memory:
                 ready = cycle(list(islice(ready, IN_MEMORY)))

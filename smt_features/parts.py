@@ -14,13 +14,14 @@ import socket
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from smt_features.files import published
+from smt_features.files import flush, published
 from smt_features.identity import SourceDigests, run_identity
 from smt_features.lock import locked
 from smt_features.prepare import Prepared, find_current, publish
@@ -98,11 +99,14 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
     work = folder.with_name(f"{folder.name}.{socket.gethostname()}.{os.getpid()}")
     try:
         rows = read_rows(job, divide(sources, parts)[part - 1], vocabularies, work, progress)
+        runs = {split: store.spill_all() for split, store in rows.stores.items()}
+        for path in chain.from_iterable(runs.values()):
+            flush(path)
         record = PartRecord(
             identity=identity,
             rows=dict(rows.read),
             rejected_rows=rows.rejected.rows,
-            runs={split: len(store.spill_all()) for split, store in rows.stores.items()},
+            runs={split: len(paths) for split, paths in runs.items()},
         )
         rows.rejected.publish(work)
         if rows.statistics:

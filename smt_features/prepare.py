@@ -162,7 +162,7 @@ def _require_good(job: PrepareJob, rows: Rows) -> None:
             "--max-bad-fraction F."
         )
     msg = (
-        f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
+        f"Bad rows: {rejected.rows:,} of {rows.total:,}; nothing was published.\n"
         f"{rejected.summary(job.schema)}\n"
         f"All of them are in {path}. {remedy}"
     )

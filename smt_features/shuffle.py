@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from smt_features.files import published
+from smt_features.files import writing
 from smt_features.parquet import OLDEST
 
 Int64s = npt.NDArray[np.int64]
@@ -24,7 +24,10 @@ KEY = "__key"
 """Column that holds the sort key, uint64."""
 
 RUN_ROWS = 1 << 19
-"""Rows that are held and sorted in memory at a time."""
+"""Rows of a run: what is sorted at a time once rows are spilled."""
+
+HELD_RUNS = 2
+"""Rows of so many runs are held before the first one is spilled."""
 
 _SAMPLE_EVERY = 1024
 
@@ -52,7 +55,7 @@ class RowStore:
     directory
         Where runs are spilled; created when it is needed.
     run_rows
-        Rows to hold before a run is spilled.
+        Rows of a run.
     """
 
     def __init__(self, directory: Path, run_rows: int = RUN_ROWS) -> None:
@@ -82,7 +85,7 @@ class RowStore:
         self._frames.append(frame)
         self._held += frame.height
         self.rows += frame.height
-        if self._held >= self._run_rows:
+        if self._held >= self._run_rows * (1 if self._runs else HELD_RUNS):
             self._spill()
 
     def sorted_slices(self) -> Iterator[tuple[pl.DataFrame, Int64s]]:
@@ -116,8 +119,8 @@ class RowStore:
         frame = pl.concat(self._frames, rechunk=True)
         table = frame[_order(frame)].to_arrow(compat_level=OLDEST)
         with (
-            published(path) as temporary,
-            pa.OSFile(str(temporary), "wb") as file,
+            writing(path),
+            pa.OSFile(str(path), "wb") as file,
             pa.ipc.new_file(file, table.schema) as writer,
         ):
             writer.write_table(table.combine_chunks())

@@ -48,6 +48,18 @@ def damage(checkpoint: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
+def test_lookups_that_run_ahead_go_on_as_if_nothing_had_been(dataset: Path, tmp_path: Path) -> None:
+    options = {"async_embedding": True, "save_steps": 7, "keep_checkpoint_max": 9}
+    run, _ = train(config(dataset, tmp_path / "run", **options))
+    whole = weights(run.path)
+    for path in run.checkpoints()[3:]:  # killed after step 21, in the middle of a call
+        shutil.rmtree(path)
+
+    train(config(dataset, tmp_path / "run", **options))
+
+    assert weights(run.path) == whole
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_longer_run_equals_one_that_was_as_long_from_the_start(
     optimizer: OptimizerName, dataset: Path, tmp_path: Path
@@ -72,7 +84,7 @@ def test_a_bf16_run_keeps_the_kernels_it_began_with(
         run = RunDirectory(tmp_path / name)
         trainer = Trainer(options, open_shards(dataset), run, bf16_native=native)
         run.write_config(options)
-        with trainer.batches() as batches:
+        with trainer.batches(trainer.total) as batches:
             ready = iter(batches)
             while trainer.step < stop:
                 trainer.advance(ready)
