@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PACKAGES := schemas smt_features smt_model cli
 MODULES := -p smt_schemas -p smt_features -p smt_model -p smt_cli
 # A strict editable install links each file, so a new file asks for a new install.
-SOURCES := $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -name py.typed | LC_ALL=C sort)
+SOURCES := $(shell find $(PACKAGES) -type f ! -name '*.pyc' | LC_ALL=C sort)
 STAMP := $(VENV)/installed-$(shell echo $(SOURCES) | cksum | cut -d' ' -f1)
 EXAMPLES := $(STAMP)-examples
 

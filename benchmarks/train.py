@@ -84,7 +84,7 @@ def measure(data: str, seconds: float, **options: Any) -> dict[str, float]:
         config = TrainConfig(data_location=data, steps=10**9, **options)
         trainer = Trainer(config, open_shards(data), RunDirectory(Path(folder)))
         ticks: list[tuple[int, float]] = []
-        with trainer.batches() as batches:
+        with trainer.batches(trainer.total) as batches:
             ready = iter(batches)
             while not ticks or time.time() < ticks[0][1] + seconds:
                 trainer.advance(ready)

@@ -1,9 +1,19 @@
-"""`smt inspect-stats`: what a log holds and what hashing did to it."""
+"""`smt inspect-stats`: what a log holds, what hashing did to it and what has changed."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from smt_features.statistics.drift_model import Drift
+
+
+class Failure(StrEnum):
+    """What makes the command fail."""
+
+    drift = "drift"
 
 
 def command(
@@ -11,27 +21,85 @@ def command(
         Path,
         typer.Argument(help="Folder of the shards, the data folder that holds it, or raw files."),
     ] = Path("data"),
+    other: Annotated[
+        Path | None, typer.Argument(help="Another such folder, to compare with the first.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Show this split only.")] = None,
     column: Annotated[str | None, typer.Option(help="Show all about this column.")] = None,
     schema: Annotated[
-        Path | None, typer.Option(help="TOML file that describes raw files.", show_default="Taobao")
+        Path | None,
+        typer.Option(
+            help="TOML file that describes raw files and says when a column has drifted.",
+            show_default="Taobao, or the dataset's own",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        Failure | None, typer.Option(help="Exit 1 when a column has drifted.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page to look at in a browser.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the statistics as JSON.")] = False,
 ) -> None:
-    """Show what a log holds and what hashing did to it."""
-    from smt_cli.progress import stages
-    from smt_cli.stats_tables import print_columns, print_one_column
-    from smt_features.statistics_source import find_statistics
-    from smt_schemas import DatasetSchema, taobao
+    """Show what a log holds and what hashing did to it.
 
-    log = DatasetSchema.from_toml(schema) if schema else taobao()
+    Splits are compared with each other, and two datasets or days when both are given.
+    """
+    from smt_cli.column_tables import print_one_column
+    from smt_cli.drift_tables import print_drift
+    from smt_cli.progress import stages
+    from smt_cli.stats_tables import print_columns
+    from smt_features.statistics.source import compare, find_statistics
+    from smt_schemas import DatasetSchema, UsageError
+
+    log = DatasetSchema.from_toml(schema) if schema else None
+    if other is not None:
+        if html is not None or split is not None:
+            msg = "--html and --split are for one dataset, not for the comparison of two."
+            raise UsageError(msg)
+        with stages() as progress:
+            comparison = compare(dataset, other, log, progress=progress).select(column)
+        if json:
+            typer.echo(comparison.to_json(), nl=False)
+        else:
+            print_drift(comparison.drift, details=column is not None)
+        _fail(comparison.drift, fail_on)
+        return
     with stages() as progress:
         found = find_statistics(dataset, log, progress=progress)
     shown = found.statistics.select(split=split, column=column)
+    if html is not None:
+        from smt_features.statistics.page import write_page
+
+        write_page(shown, html, title=str(dataset))
     if json:
         typer.echo(shown.to_json(), nl=False)
-        return
-    (print_columns if column is None else print_one_column)(shown)
-    if found.rejected_rows:
-        typer.echo(f"Left out: {found.rejected_rows:,} bad rows.")
-    typer.echo(f"From {found.path}")
+    else:
+        (print_columns if column is None else print_one_column)(shown)
+        print_drift(shown.drift, details=column is not None)
+        if found.rejected_rows:
+            typer.echo(f"Left out: {found.rejected_rows:,} bad rows.")
+        typer.echo(f"From {found.path}")
+        if html is not None:
+            typer.echo(f"Page: {html}")
+    _fail(shown.drift, fail_on)
+
+
+def _fail(drift: "list[Drift]", fail_on: Failure | None) -> None:
+    """Raise when drift was found and is to fail the command."""
+    from smt_schemas import UserError
+
+    found = [
+        f"  {column.name} in {part.current}: "
+        + ", ".join(distance.measure for distance in column.drifted)
+        for part in drift
+        for column in part.drifted
+    ]
+    if fail_on is Failure.drift and found:
+        noun = "column has" if len(found) == 1 else "columns have"
+        msg = (
+            f"{len(found)} {noun} drifted:\n"
+            + "\n".join(found)
+            + "\nThe limits are in the table [drift] of the schema: --schema FILE."
+        )
+        raise UserError(msg)

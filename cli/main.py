@@ -6,7 +6,19 @@ from typing import NoReturn
 
 import typer
 
-from smt_cli import deeprec, env, evaluate, inspect_stats, prepare, schema, synth, train, verify
+from smt_cli import (
+    deeprec,
+    env,
+    evaluate,
+    export,
+    inspect_stats,
+    predict,
+    prepare,
+    schema,
+    synth,
+    train,
+    verify,
+)
 
 app = typer.Typer(
     name="smt",
@@ -22,6 +34,8 @@ app.command("inspect-stats")(inspect_stats.command)
 app.command("verify")(verify.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
+app.command("predict")(predict.command)
+app.command("export")(export.command)
 app.command("env")(env.command)
 app.add_typer(schema.app, name="schema")
 

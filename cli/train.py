@@ -73,6 +73,58 @@ def command(
         bool, typer.Option(help="Each epoch in an order of its own, or all as the shards are.")
     ] = True,
     bf16: Annotated[bool, typer.Option("--bf16", help="BF16 arithmetic in the towers.")] = False,
+    ev: Annotated[
+        bool, typer.Option(help="A vector for each key of hashed features; needs shards with keys.")
+    ] = False,
+    adaptive_emb: Annotated[
+        bool, typer.Option(help="A vector for each frequent key; the others share buckets.")
+    ] = False,
+    adaptive_threshold: Annotated[
+        int, typer.Option(help="Occurrences that make a key frequent.")
+    ] = 3,
+    ev_filter: Annotated[
+        str | None,
+        typer.Option(help="Admit keys by count: counter (exact) or cbf (in fixed memory)."),
+    ] = None,
+    filter_freq: Annotated[int, typer.Option(help="Occurrences until a key is admitted.")] = 3,
+    cbf_expected_keys: Annotated[
+        int, typer.Option(help="Keys of a feature that the cbf filter is made for.")
+    ] = 1_000_000,
+    cbf_false_positive_rate: Annotated[
+        float, typer.Option(help="Share of keys that it may admit early.")
+    ] = 0.01,
+    ev_elimination: Annotated[
+        str | None,
+        typer.Option(help="Drop keys at checkpoints: gstep (not seen lately) or l2 (small)."),
+    ] = None,
+    steps_to_live: Annotated[
+        int, typer.Option(help="Steps without a key after which gstep drops it.")
+    ] = 4000,
+    l2_threshold: Annotated[
+        float, typer.Option(help="Half the sum of squares below which l2 drops a vector.")
+    ] = 0.03,
+    ev_capacity: Annotated[
+        int, typer.Option(help="Keys there is room for; only those that exist take memory.")
+    ] = 1 << 24,
+    emb_fusion: Annotated[
+        bool, typer.Option(help="One embedding table for all features. Same losses.")
+    ] = True,
+    op_fusion: Annotated[
+        bool, typer.Option(help="TensorFlow's graph optimisation. Losses agree to 1e-5.")
+    ] = True,
+    smartstaged: Annotated[
+        bool, typer.Option(help="Make batches in a thread, ahead. Same losses.")
+    ] = True,
+    async_embedding: Annotated[
+        bool,
+        typer.Option(
+            "--async-embedding",
+            help="Look up a batch before the one ahead of it is updated: stale by one step.",
+        ),
+    ] = False,
+    tf: Annotated[
+        bool, typer.Option("--tf", help="The plain reference path, without the four above.")
+    ] = False,
     save_steps: Annotated[
         int, typer.Option(help="Steps between checkpoints; 0 saves at the end only.")
     ] = 0,
@@ -132,10 +184,16 @@ def command(
     options = read_config(file, _given(context))
     if options.allocator:
         allocators.use(options.allocator)
-    runtime.start_tensorflow(options.inter, options.intra)
+    runtime.start_tensorflow(
+        options.inter, options.intra, op_fusion=options.op_fusion and not options.tf
+    )
     from smt_model.interruption import StopRequestedError
     from smt_model.training import train
 
+    if options.bf16:
+        from smt_model.bf16 import kernels
+
+        typer.echo(kernels().text, err=True)
     try:
         run, result = train(options, resume)
     except StopRequestedError as stopped:

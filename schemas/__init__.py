@@ -1,8 +1,9 @@
 """Declares what a log looks like: Pydantic models, and the schema of the Taobao log."""
 
-from smt_schemas.column import Column
+from smt_schemas.column import MAX_BUCKETS, Column
 from smt_schemas.dataset import TRAIN, CsvFormat, DatasetSchema, describe, taobao, taobao_plus
 from smt_schemas.derived import CROSS_SEPARATOR, Count, Cross, Derived, Length
+from smt_schemas.drift import DriftThresholds
 from smt_schemas.errors import UsageError, UserError
 from smt_schemas.row import (
     INTEGER,
@@ -19,6 +20,7 @@ from smt_schemas.row import (
 __all__ = [
     "CROSS_SEPARATOR",
     "INTEGER",
+    "MAX_BUCKETS",
     "NUMBER",
     "TRAIN",
     "Column",
@@ -27,6 +29,7 @@ __all__ = [
     "CsvFormat",
     "DatasetSchema",
     "Derived",
+    "DriftThresholds",
     "Length",
     "Rule",
     "UsageError",

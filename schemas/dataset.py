@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from smt_schemas.column import Column
 from smt_schemas.derived import Derived, derived_column, derived_problem
+from smt_schemas.drift import DriftThresholds
 from smt_schemas.errors import UserError
 
 TRAIN = "train"
@@ -52,6 +53,9 @@ class DatasetSchema(BaseModel):
         The columns, in file order.
     derived
         Features that are computed from them.
+    drift
+        When a column counts as drifted. Decides nothing about a dataset, so it is no part of
+        the digest.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -62,6 +66,7 @@ class DatasetSchema(BaseModel):
     splits: dict[str, str] = Field(min_length=1)
     columns: list[Column] = Field(min_length=1, max_length=4096)
     derived: list[Derived] = Field(default=[], max_length=4096, exclude_if=lambda value: not value)
+    drift: DriftThresholds = DriftThresholds()
 
     @property
     def labels(self) -> list[Column]:
@@ -97,7 +102,8 @@ class DatasetSchema(BaseModel):
     @property
     def digest(self) -> str:
         """SHA-256 of the schema's canonical JSON, in hexadecimal."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        fields = self.model_dump(mode="json", exclude={"drift"})
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @model_validator(mode="after")
@@ -133,6 +139,10 @@ class DatasetSchema(BaseModel):
                     if stem in ("", "..") or Path(stem).name != stem
                 ],
                 "split must be a file name without a folder: {}",
+            ),
+            (
+                [name for name in self.drift.ignore if name not in columns],
+                "drift.ignore names no column: {}",
             ),
             (_repeated(self.splits.values()), "two splits cannot read the same files: {}"),
             (

@@ -20,8 +20,13 @@ def bucket(text: pl.Expr, column: Column, seed: int) -> pl.Expr:
     """
     if column.encoding == "identity":
         return text.cast(pl.Int32)
+    return (murmur(text, seed) % column.buckets).cast(pl.Int32)
+
+
+def murmur(text: pl.Expr, seed: int) -> pl.Expr:
+    """Return MurmurHash3 x86 32-bit of each text's UTF-8 bytes, uint32."""
     hashed: pl.Expr = text.nchash.murmur32(seed=seed)  # type: ignore[attr-defined]
-    return (hashed % column.buckets).cast(pl.Int32)
+    return hashed
 
 
 def key(text: pl.Expr, seed: int) -> pl.Expr:

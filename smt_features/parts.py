@@ -29,7 +29,7 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shuffle import RowStore
 from smt_features.sources import Source, find_sources
-from smt_features.statistics_builder import StatisticsBuilder
+from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.units import divide
 from smt_features.vocabulary import Vocabularies
 from smt_features.vocabulary_shared import digest_of, shared_vocabularies

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from smt_features.blocks import read_blocks
@@ -17,7 +18,8 @@ from smt_features.rejected import SCHEMA
 from smt_features.rowblock import RowBlock
 from smt_features.shuffle import KEY, row_keys
 from smt_features.sources import Source
-from smt_features.statistics_tally import Tally, tally
+from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.tally import Tally, tally
 from smt_features.units import Unit
 from smt_features.validation import bad_rows, violations
 from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies
@@ -62,12 +64,12 @@ def encode_units(
     seed: int,
     keys: bool,
     shuffle: bool,
-    count: bool,
+    count: StatisticsBuilder | None,
     vocabularies: Vocabularies = NO_VOCABULARIES,
 ) -> Iterator[Encoded]:
     """Yield the blocks of all units, in order, validated and encoded on all cores.
 
-    ``count`` asks for a tally of each block's values.
+    With ``count`` the values of each block are tallied, for the caller to add to it.
     """
 
     def work(read: Callable[[], RowBlock]) -> Encoded:
@@ -89,7 +91,7 @@ def encode_units(
             rows=block.cells.height,
             rejected=block.cells.height - rows.cells.height,
             violations=_violations(block, rows.bad, schema),
-            tally=tally(rows.cells, rows.lists, schema) if count else None,
+            tally=tally_block(block, rows, schema, count) if count else None,
             frame=frame.with_columns(pl.Series(KEY, keys_of_rows).filter(~rows.bad)),
             position=block.position,
         )
@@ -144,6 +146,24 @@ def good_rows(block: RowBlock, schema: DatasetSchema) -> GoodRows:
         cells = cells.filter(~bad)
         lists = split_lists(cells, schema)
     return GoodRows(cells, lists, bad)
+
+
+def tally_block(
+    block: RowBlock, rows: GoodRows, schema: DatasetSchema, builder: StatisticsBuilder
+) -> Tally:
+    """Count the values of a block's good rows, for a builder to add."""
+    # The same numbers whatever the seed and the order of the shards.
+    numbers = row_keys(
+        seed=0,
+        split=block.source.split,
+        source=block.source.ordinal,
+        block=block.ordinal,
+        rows=block.cells.height,
+        shuffle=True,
+    )
+    places = (numbers >> np.uint64(1)).astype(np.int64)[~rows.bad.to_numpy()]
+    limit = builder.sample_limit(block.source.split)
+    return tally(rows.cells, rows.lists, schema, places, limit)
 
 
 def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.DataFrame:

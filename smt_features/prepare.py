@@ -20,7 +20,7 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
 from smt_features.sources import find_sources
-from smt_features.statistics import NAME as STATISTICS
+from smt_features.statistics.store import Publication, remove
 from smt_features.units import divide
 from smt_features.verify import files_of, require_files
 from smt_features.vocabulary import FOLDER as VOCABULARY
@@ -141,7 +141,7 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
     rows.rejected.publish(job.output)
     identity = run_identity(job.schema, job.options, job.seed, records)
     with ThreadPoolExecutor(1) as executor, Journal(job.output, identity) as journal:
-        statistics = executor.submit(rows.statistics.finish) if rows.statistics else None
+        statistics = executor.submit(Publication.of, rows.statistics) if rows.statistics else None
         manifest = Manifest(
             schema=job.schema,
             schema_digest=job.schema.digest,
@@ -175,7 +175,7 @@ def _require_good(job: PrepareJob, rows: Rows) -> None:
             "--max-bad-fraction F."
         )
     msg = (
-        f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
+        f"Bad rows: {rejected.rows:,} of {rows.total:,}; nothing was published.\n"
         f"{rejected.summary(job.schema)}\n"
         f"All of them are in {path}. {remedy}"
     )
@@ -231,6 +231,6 @@ def _remove_strays(output: Path, manifest: Manifest, former: list[Path]) -> None
             path.unlink(missing_ok=True)
             with suppress(OSError):  # the folder of a split, or of vocabularies, that is no more
                 path.parent.rmdir()
-    (output / STATISTICS).unlink(missing_ok=True)
+    remove(output)
     if not manifest.rejected_rows:
         (output / REJECTED).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from smt_features.manifest import PrepareOptions
 from smt_features.pipeline import Encoded, encode_units
 from smt_features.rejected import Rejected
 from smt_features.shuffle import RowStore
-from smt_features.statistics_builder import StatisticsBuilder
+from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.units import Unit
 from smt_features.vocabulary import Vocabularies
 from smt_schemas import DatasetSchema
@@ -103,7 +103,7 @@ def read_rows(
         seed=job.seed,
         keys=job.options.keys,
         shuffle=job.options.shuffle,
-        count=job.statistics,
+        count=statistics,
         vocabularies=vocabularies,
     )
     for block in blocks:

@@ -8,11 +8,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from smt_features.files import published
 from smt_model import checkpoint
+from smt_model.assembly import make_model
 from smt_model.batching import FusedBatch
 from smt_model.early_stopping import EarlyStopping
+from smt_model.html_report import html_report
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
+from smt_model.predictions import Predictions
 from smt_model.prefetch import Prefetcher
 from smt_model.progress import evaluating, tell
 from smt_model.report import Evaluation, evaluate_predictions
@@ -28,7 +32,12 @@ _DEPTH = 4
 
 
 def evaluate_run(
-    run: Path, data_location: Path | None, split: str, *, best: bool = False
+    run: Path,
+    data_location: Path | None,
+    split: str,
+    *,
+    best: bool = False,
+    html: Path | None = None,
 ) -> Evaluation:
     """Evaluate a checkpoint of a run.
 
@@ -43,11 +52,14 @@ def evaluate_run(
     best
         The checkpoint with the best evaluation of early stopping; otherwise the newest one
         that is not damaged.
+    html
+        File for a page with the metrics and their curves.
 
     Raises
     ------
     UserError
-        When the run or the data cannot be read, or do not belong together.
+        When the run or the data cannot be read or do not belong together, or the page cannot be
+        written.
     """
     from smt_features import open_shards
 
@@ -60,9 +72,17 @@ def evaluate_run(
     else:
         path, state = newest_sound(directory, tell)
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
-    model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
+    model = make_model(config, state.origin.dataset_schema)
     checkpoint.restore(path, state, model)
-    return evaluate(model, dataset, split, state.step)
+    predictions = Evaluator(model).predictions(dataset, split)
+    result = evaluate_predictions(split, state.step, *predictions)
+    if html is not None:
+        with published(html) as path:
+            path.write_text(
+                html_report(f"Evaluation of {directory.path.resolve().name}", result, predictions),
+                encoding="utf-8",
+            )
+    return result
 
 
 def best_checkpoint(run: RunDirectory) -> Path:
@@ -80,17 +100,6 @@ def best_checkpoint(run: RunDirectory) -> Path:
     return run.checkpoint(stopping.best.step)
 
 
-def evaluate(model: MultiTaskModel, dataset: "Dataset", split: str, step: int) -> Evaluation:
-    """Return the metrics of a model on a split of a dataset.
-
-    Raises
-    ------
-    UserError
-        When a prediction is not finite.
-    """
-    return Evaluator(model)(dataset, split, step)
-
-
 class Evaluator:
     """Evaluates a model now and then; its graph is built once."""
 
@@ -99,7 +108,17 @@ class Evaluator:
         self._predict = tf.function(model.predict, [model.signature], autograph=False)
 
     def __call__(self, dataset: "Dataset", split: str, step: int) -> Evaluation:
-        """Return the metrics on a split of a dataset; see `evaluate`."""
+        """Return the metrics on a split of a dataset; see `predictions`."""
+        return evaluate_predictions(split, step, *self.predictions(dataset, split))
+
+    def predictions(self, dataset: "Dataset", split: str) -> Predictions:
+        """Return the predictions for a split of a dataset.
+
+        Raises
+        ------
+        UserError
+            When one is not finite.
+        """
         model, rows = self._model, dataset[split]
         user_column = model.schema.user_column
         label_parts: list[NDArray[np.float32]] = []
@@ -121,7 +140,7 @@ class Evaluator:
         by_task = {task: labels[:, i].astype(np.int8) for i, task in enumerate(model.schema.tasks)}
         none = np.empty(0, np.int32)
         users = None if user_column is None else np.concatenate([none, *user_parts])
-        return evaluate_predictions(split, step, by_task, logits, users)
+        return Predictions(by_task, logits, users)
 
 
 def _require_finite(logits: NDArray[np.float32], split: str) -> None:

@@ -1,5 +1,7 @@
 """Metrics of one task, exact, in float64. A metric that has no value is None."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,13 +31,16 @@ def auc(labels: Labels, scores: Scores) -> float | None:
 
 
 def grouped_auc(
-    labels: Labels, scores: Scores, groups: NDArray[np.integer]
+    labels: Labels,
+    scores: Scores,
+    groups: NDArray[np.integer],
+    weight: Literal["rows", "positives"] = "rows",
 ) -> tuple[float | None, int]:
-    """Return the mean over groups of their AUC, weighted by rows, and the groups counted.
+    """Return the weighted mean over groups of their AUC, and the groups counted.
 
     A group without a positive or without a negative has no AUC and is left out of both the
     sum and the weights. (GAUC of Zhu et al., Optimized Cost per Click in Taobao Display
-    Advertising, KDD 2017, weighted by impressions.)
+    Advertising, KDD 2017, weighted by impressions or by clicks.)
 
     Parameters
     ----------
@@ -43,6 +48,8 @@ def grouped_auc(
         [N], as for `auc`.
     groups
         [N], what identifies a group, such as the user.
+    weight
+        What a group counts for: its rows, or its positives.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def grouped_auc(
         return None, 0
     p, n = positives[both], size[both]
     areas = (doubled_rank_sum[both] - p * (p + 1)) / (2 * p * (n - p))
-    return float(np.average(areas, weights=n)), int(both.sum())
+    return float(np.average(areas, weights=n if weight == "rows" else p)), int(both.sum())
 
 
 def log_loss(labels: Labels, logits: Scores) -> float | None:

@@ -12,7 +12,7 @@ from smt_schemas import UserError
 TOWERS_SIDE_BY_SIDE = 2
 
 
-def start_tensorflow(inter: int = 0, intra: int = 0) -> None:
+def start_tensorflow(inter: int = 0, intra: int = 0, *, op_fusion: bool = True) -> None:
     """Import TensorFlow and set its thread pools; call it before any other use of it.
 
     TensorFlow's own log is silenced, unless ``SMT_DEBUG`` (which ``--debug`` sets) is 1.
@@ -25,6 +25,8 @@ def start_tensorflow(inter: int = 0, intra: int = 0) -> None:
         Operations that run at the same time; 0 for two.
     intra
         Threads inside an operation; 0 for the cores divided by two.
+    op_fusion
+        Let TensorFlow optimise its graphs; otherwise they run as they are written.
 
     Raises
     ------
@@ -46,7 +48,9 @@ def start_tensorflow(inter: int = 0, intra: int = 0) -> None:
     threads.set_inter_op_parallelism_threads(inter or TOWERS_SIDE_BY_SIDE)
     threads.set_intra_op_parallelism_threads(intra or max(1, (cores or 1) // TOWERS_SIDE_BY_SIDE))
     # The remapper fuses matrix products with what follows, into kernels that are slower here.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    tf.config.optimizer.set_experimental_options(
+        {"remapping": False, "disable_meta_optimizer": not op_fusion}
+    )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """One training step, and several of them in one call."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +28,10 @@ class TrainStep:
         Bound of the L2 norm of the gradient; 0 for none.
     micro_batches
         Parts of a batch that are worked on one after the other.
+    async_embedding
+        Within a call, look up the vectors of a batch before the batch ahead of it is
+        updated, so that the lookup does not wait: vectors are stale by at most one step.
+        The updates themselves start from the newest values, so none is lost.
     """
 
     def __init__(
@@ -37,12 +42,14 @@ class TrainStep:
         *,
         clip_norm: float = 0.0,
         micro_batches: int = 1,
+        async_embedding: bool = False,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
         self._loss = loss or Loss()
         self._clip_norm = clip_norm
         self._micro_batches = micro_batches
+        self._async_embedding = async_embedding
         spec = model.signature
         self._one = tf.function(lambda batch: self._steps((batch,)), [spec], autograph=False)
         self._many = tf.function(
@@ -70,12 +77,25 @@ class TrainStep:
         return sum(f.experimental_get_tracing_count() for f in (self._one, self._many))
 
     def _steps(self, batches: Sequence[FusedBatch]) -> tf.Tensor:
-        return tf.stack([self._step(batch) for batch in batches])
+        losses = []
+        rows = self._read(batches[0])
+        for batch, following in zip_longest(batches, batches[1:]):
+            # The graph keeps the order of reads and writes in which they are called here.
+            early = self._read(following) if self._async_embedding and following else None
+            losses.append(self._step(batch, rows))
+            if following:
+                rows = early or self._read(following)
+        return tf.stack(losses)
 
-    def _step(self, batch: FusedBatch) -> tf.Tensor:
+    def _read(self, batch: FusedBatch) -> list[list[tf.Tensor]]:
+        self._model.begin(batch)
+        return self._model.read(batch)
+
+    def _step(self, batch: FusedBatch, rows: list[list[tf.Tensor]]) -> tf.Tensor:
         model, optimizer = self._model, self._optimizer
-        rows = model.read(batch)
         losses, sparse, dense = self._gradients([vectors for vectors, *_ in rows], batch)
+        if self._async_embedding:
+            rows = model.read(batch)
         if self._clip_norm:
             clipped = clip([*sparse, *dense], self._clip_norm)
             sparse, dense = clipped[: len(sparse)], clipped[len(sparse) :]

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import tensorflow as tf
 
+from smt_model.bf16 import rounded
 from smt_model.initial import glorot_uniform
 
 HIDDEN = (256, 196, 128, 64)
@@ -23,13 +24,19 @@ class Tower(tf.Module):
         Decides the initial kernels.
     bf16
         Hidden layers in BF16. Variables and the last layer stay FP32.
+    native
+        Whether BF16 uses BF16 kernels; otherwise values are rounded to BF16 and FP32 kernels
+        are used. Both sum in FP32, so the values are the same but for the order of the sums.
     """
 
-    def __init__(self, task: str, inputs: int, seed: int, *, bf16: bool) -> None:
+    def __init__(
+        self, task: str, inputs: int, seed: int, *, bf16: bool, native: bool = True
+    ) -> None:
         super().__init__(name=f"tower_{task}")
         self.kernels: list[tf.Variable] = []
         self.biases: list[tf.Variable] = []
-        self._dtype = tf.bfloat16 if bf16 else tf.float32
+        self._dtype = tf.bfloat16 if bf16 and native else tf.float32
+        self._rounds = bf16 and not native
         for layer, shape in enumerate(pairwise((inputs, *HIDDEN, 1))):
             name = f"tower/{task}/{layer}"
             kernel = glorot_uniform(shape, f"{name}/kernel", seed)
@@ -37,15 +44,19 @@ class Tower(tf.Module):
             self.biases.append(tf.Variable(tf.zeros([shape[1]]), name=f"{name}/bias"))
 
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Return logits float32 [B] of inputs [B, width], in the dtype of the hidden layers."""
+        """Return logits float32 [B] of inputs float32 [B, width]."""
         return tf.squeeze(self.outputs(inputs)[-1], axis=1)
 
     def outputs(self, inputs: tf.Tensor) -> list[tf.Tensor]:
         """Return what each layer gives: the hidden ones [B, units], then float32 [B, 1]."""
-        found = [inputs]
+        found = [self._in_dtype(inputs)]
         *hidden, last = zip(self.kernels, self.biases, strict=True)
         for kernel, bias in hidden:
-            product = tf.matmul(found[-1], tf.cast(kernel, self._dtype))
-            found.append(tf.nn.relu(tf.nn.bias_add(product, tf.cast(bias, self._dtype))))
+            product = self._in_dtype(tf.matmul(found[-1], self._in_dtype(kernel)))
+            shifted = self._in_dtype(tf.nn.bias_add(product, self._in_dtype(bias)))
+            found.append(tf.nn.relu(shifted))
         kernel, bias = last
         return [*found[1:], tf.matmul(tf.cast(found[-1], tf.float32), kernel) + bias]
+
+    def _in_dtype(self, x: tf.Tensor) -> tf.Tensor:
+        return rounded(x) if self._rounds else tf.cast(x, self._dtype)

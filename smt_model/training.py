@@ -123,21 +123,29 @@ class _Training:
         trainer, recorder = self._trainer, self._recorder
         if trainer.is_saved:  # the process before may have ended between the two
             self._evaluate(progress)
-        with trainer.batches() as batches:
-            ready = iter(batches)
-            while self._goes_on():
-                recorder.add(trainer.advance(ready))
-                progress.advance(trainer.step)
-                for measure in self._measures:
-                    if measure and (text := measure.text(trainer.step)):
-                        progress.say(text)
-                if trainer.reports_now:
-                    recorder.report(trainer.step, trainer.epoch, trainer.samples, progress)
-                with recorder.untimed():
-                    if trainer.saves_now:
-                        self._save()
-                    self._evaluate(progress)
-                self._interruption.check()
+        while self._goes_on():
+            stop = trainer.pause
+            with trainer.batches(stop) as batches:
+                ready = iter(batches)
+                while trainer.step < stop and self._goes_on():
+                    recorder.add(trainer.advance(ready))
+                    progress.advance(trainer.step)
+                    self._react(progress)
+                    if trainer.step == stop or not trainer.model.embedding_variables:
+                        self._interruption.check()
+
+    def _react(self, progress: TrainingProgress) -> None:
+        """Do what is due after some steps."""
+        trainer, recorder = self._trainer, self._recorder
+        for measure in self._measures:
+            if measure and (text := measure.text(trainer.step)):
+                progress.say(text)
+        if trainer.reports_now:
+            recorder.report(trainer.step, trainer.epoch, trainer.samples, progress)
+        with recorder.untimed():
+            if trainer.saves_now:
+                self._save()
+            self._evaluate(progress)
 
     def _goes_on(self) -> bool:
         stopped = self._stopping is not None and self._stopping.stops

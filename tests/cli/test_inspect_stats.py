@@ -1,17 +1,23 @@
 """`smt inspect-stats` on prepared and on raw logs."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from typer.testing import CliRunner, Result
 
 from smt_cli.main import app
-from smt_cli.stats_tables import percent, printable
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
-from smt_features.statistics import NAME, Statistics
+from smt_features.statistics.drift_model import Comparison
+from smt_features.statistics.model import NAME, Statistics
+from smt_features.statistics.text import compact, percent, printable
 from smt_features.synth import synthesize
 from smt_schemas import UserError, taobao
 
@@ -101,6 +107,98 @@ def test_a_folder_of_nothing_is_an_error(tmp_path: Path) -> None:
 
     assert isinstance(error, UserError)
     assert "smt synth" in str(error)
+
+
+def test_two_days_are_compared(data: Path, raw: Path) -> None:
+    output = run(data, raw).output
+
+    verdict = f"{raw} train against {data} train: 0 of 20 columns have drifted"
+    assert verdict in " ".join(output.split())
+    assert max(map(len, output.splitlines()[1:])) <= 100
+
+
+def test_drift_fails_the_command_only_when_it_is_asked_to(
+    data: Path, raw: Path, smt: Callable[..., Any]
+) -> None:
+    path = raw / "taobao_train_data"
+    path.write_text(re.sub(r"(?m)^([01],[01],)[^,]*", r"\1elsewhere", path.read_text()))
+
+    calm = smt("inspect-stats", data, raw)
+    strict = smt("inspect-stats", data, raw, "--fail-on", "drift", "--json")
+
+    assert (calm.code, strict.code) == (0, 1)
+    assert re.search(r"pid +0\.000 .* drift", calm.out)
+    assert "1 column has drifted:\n  pid in " in strict.err
+    assert "new_values, psi, jensen_shannon, l_infinity" in strict.err
+    comparison = Comparison.model_validate_json(strict.out)
+    assert [column.name for column in comparison.drift[0].drifted] == ["pid"]
+
+
+def test_thresholds_of_the_schema_judge_a_dataset(
+    data: Path, tmp_path: Path, smt: Callable[..., Any]
+) -> None:
+    schema = tmp_path / "strict.toml"
+    text = resources.files("smt_schemas").joinpath("taobao.toml").read_text()
+    names = [column.name for column in taobao().columns if column.name != "price"]
+    limits = f"psi = 0.0\nnull_rate = 0.5\nignore = {json.dumps(names)}"
+    schema.write_text(text.replace("[csv]", f"[drift]\n{limits}\n\n[csv]"))
+
+    found = json.loads(smt("inspect-stats", data, "--schema", schema, "--json").out)
+
+    [price] = [column for column in found["drift"][0]["columns"] if column["name"] == "price"]
+    limits_of = {distance["measure"]: distance["threshold"] for distance in price["distances"]}
+    assert (limits_of["psi"], limits_of["null_rate"]) == (0, 0.5)
+    assert limits_of["l_infinity"] == taobao().drift.l_infinity
+
+
+def test_details_of_one_column_hold_the_numbers_that_went_in(data: Path) -> None:
+    output = run(data, "--column", "brand").output
+
+    [drift] = Statistics.read(data / "shards").drift
+    brand = next(column for column in drift.columns if column.name == "brand")
+    assert all(f"{distance.noise:.4f}" in output for distance in brand.distances)
+    assert "all others" in output
+    assert "entropy" in output
+    assert max(map(len, output.splitlines()[:-1])) <= 100
+
+
+def test_a_page_is_written(data: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+
+    output = run(data, "--html", page).output
+
+    assert f"Page: {page}" in output
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_page_of_two_datasets_is_wrong_usage(data: Path, smt: Callable[..., Any]) -> None:
+    assert smt("inspect-stats", data, data, "--html", "page.html").code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("statistics", Statistics), ("comparison", Comparison)]
+)
+def test_the_published_json_schema_is_the_models(name: str, model: type[BaseModel]) -> None:
+    path = Path(__file__).parents[2] / "docs" / f"{name}.schema.json"
+
+    assert json.loads(path.read_text(encoding="utf-8")) == model.model_json_schema()
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (9_999, "9,999"),
+        (10_000, "10 k"),
+        (999_499, "999 k"),
+        (999_999, "1 M"),
+        (8_749_568, "8.75 M"),
+        (34 * 10**9, "34 G"),
+        (2 * 10**12, "2 T"),
+    ],
+)
+def test_large_numbers_are_written_in_three_digits(number: int, text: str) -> None:
+    assert compact(number) == text
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_a_dataset_is_its_manifest_shards_and_statistics(raw: Path) -> None:
             for number in range(3)
             for fmt in ("parquet", "tfrecord")
         ),
+        "value_counts.parquet",
     ]
     assert (prepared.rows_read, prepared.manifest.rejected_rows) == (490, 0)
     rows = {name: split.rows for name, split in prepared.manifest.splits.items()}
@@ -104,7 +105,7 @@ def test_runs_elsewhere_with_other_threads_give_the_same_bytes(raw: Path, tmp_pa
         subprocess.run(command, check=True, env=environment, capture_output=True)
         outputs.append(contents(output))
 
-    assert len(outputs[0]) == 10
+    assert len(outputs[0]) == 11
     assert outputs[0] == outputs[1]
 
 

@@ -85,9 +85,8 @@ def test_block_examples_hold_columns(
 
 ORDERS: dict[str, dict[str, Any]] = {
     "shuffled": {"seed": 4, "epoch": 2},
-    "as in the files": {"shuffle": False},
+    "as in the files, no remainder": {"shuffle": False, "drop_remainder": True},
     "a worker, resumed": {"seed": 4, "start": 1, "worker": (1, 2)},
-    "no remainder": {"seed": 4, "drop_remainder": True},
     "resumed at the end": {"start": 7},
 }
 

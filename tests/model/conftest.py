@@ -13,6 +13,7 @@ from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_model import runtime
 from smt_model.config import OptimizerName, TrainConfig
+from smt_model.training import train
 from smt_schemas import DatasetSchema
 
 runtime.start_tensorflow()
@@ -195,3 +196,15 @@ class Rules:
 @pytest.fixture
 def rules() -> Rules:
     return Rules()
+
+
+@pytest.fixture(scope="session")
+def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a short run on `dataset`."""
+    return short_run(dataset, tmp_path_factory.mktemp("run") / "run")
+
+
+def short_run(data: Path, path: Path, **options: Any) -> Path:
+    fields = {"steps": 30, "batch_size": 64, **options}
+    run, _ = train(TrainConfig(data_location=str(data), checkpoint=str(path), **fields))
+    return run.path

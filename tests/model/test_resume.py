@@ -45,6 +45,18 @@ def damage(checkpoint: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
+def test_lookups_that_run_ahead_go_on_as_if_nothing_had_been(dataset: Path, tmp_path: Path) -> None:
+    options = {"async_embedding": True, "save_steps": 7, "keep_checkpoint_max": 9}
+    run, _ = train(config(dataset, tmp_path / "run", **options))
+    whole = weights(run.path)
+    for path in run.checkpoints()[3:]:  # killed after step 21, in the middle of a call
+        shutil.rmtree(path)
+
+    train(config(dataset, tmp_path / "run", **options))
+
+    assert weights(run.path) == whole
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_longer_run_equals_one_that_was_as_long_from_the_start(
     optimizer: OptimizerName, dataset: Path, tmp_path: Path

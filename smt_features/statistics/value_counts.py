@@ -1,4 +1,4 @@
-"""Exact counts of texts, quick where the texts are ids: small non-negative integers."""
+"""Counts of texts, quick where the texts are ids: small non-negative integers."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,20 @@ import numpy as np
 import polars as pl
 
 from smt_features.lists import Int64s
+from smt_features.statistics.sketch import COUNT, VALUE, Sketch
+from smt_schemas import Column
 
-VALUE, COUNT = "value", "count"
 MAX_ID = 1 << 22
 """Ids below are counted in an array, of 32 MB at most; everything else by its text."""
 
+MAX_TEXTS = 1 << 20
+"""Distinct texts of a column, ids left out, that are counted exactly."""
+
+NO_IDS = np.empty(0, np.int64)
+
 MERGE_ROWS = 1 << 16
 # The least integer with so many digits; nothing below MAX_ID has more than seven.
-_LEAST = np.array([MAX_ID, 0, *(10**digits for digits in range(1, 7)), MAX_ID])
+_LEAST = np.array([MAX_ID, 0, *(10**digits for digits in range(1, 7)), MAX_ID], np.int32)
 
 
 @dataclass(frozen=True)
@@ -39,22 +45,27 @@ def as_ids(texts: pl.Series) -> Int64s:
     Only the decimal form without signs, blanks and leading zeros counts, so that each id has
     one text.
     """
-    values = texts.cast(pl.Int32, strict=False).fill_null(-1).to_numpy().astype(np.int64)
+    values = texts.cast(pl.Int32, strict=False).fill_null(-1).to_numpy()
     digits = texts.str.len_bytes().to_numpy()
-    least = _LEAST[np.minimum(digits, len(_LEAST) - 1)]
-    return np.where((values >= least) & (values < MAX_ID), values, -1)
+    least = _LEAST.take(digits, mode="clip")
+    return np.where((values >= least) & (values < MAX_ID), values, -1).astype(np.int64)
 
 
 def count_texts(texts: pl.Series) -> Counted:
     """Count the texts of some rows."""
     if texts.head(1000).n_unique() < 100:
         # Few values: grouping is quicker than parsing.
-        return Counted(np.empty(0, np.int64), np.empty(0, np.int64), _grouped(texts))
+        return group_texts(texts)
     ids = as_ids(texts)
     is_id = ids >= 0
     numbers = ids[is_id]
     others = texts.filter(pl.Series(~is_id))
     return Counted(numbers, np.ones(len(numbers), np.int64), _grouped(others))
+
+
+def group_texts(texts: pl.Series) -> Counted:
+    """Count the texts of some rows without a look at which are ids."""
+    return Counted(NO_IDS, NO_IDS, _grouped(texts))
 
 
 def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
@@ -67,19 +78,35 @@ def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
     return Counted(ids[is_id], weights[is_id], grouped)
 
 
+def is_null_text(column: Column) -> pl.Expr:
+    """Return whether ``value`` means that a cell is missing: empty, or a null token."""
+    return pl.col(VALUE).is_in(["", *column.null_tokens])
+
+
 class ValueCounts:
-    """Exact counts of the texts of a column.
+    """Counts of the texts of a column: exact up to `MAX_TEXTS` texts that are no ids.
+
+    Beyond, texts go into a sketch and are forgotten. Whether they do depends on the texts alone,
+    not on the order or grouping in which they come.
 
     Memory: at most 16 bytes for each integer up to the largest id below 2^22; about 40 bytes for
     each other distinct text, and the text itself on top where it has more than 12 bytes, up to
-    three times that while counts are merged.
+    three times that while counts are merged. A sketch takes 24 bytes a bucket, 25 MB at most.
+
+    Parameters
+    ----------
+    column, hash_seed
+        For the sketch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, column: Column, hash_seed: int = 0) -> None:
+        self._column = column
+        self._seed = hash_seed
         self._ids = np.zeros(0, np.int64)
         self._texts = pl.DataFrame(schema={VALUE: pl.String, COUNT: pl.Int64})
         self._pending: list[pl.DataFrame] = []
         self._pending_rows = 0
+        self._sketch: Sketch | None = None
 
     def add(self, counted: Counted) -> None:
         """Add counts; those of texts are merged when as many wait as are merged already."""
@@ -90,18 +117,35 @@ class ValueCounts:
             if self._pending_rows >= max(self._texts.height, MERGE_ROWS):
                 self._merge()
 
+    def add_sketch(self, kind: str, places: Int64s, numbers: Int64s) -> None:
+        """Add a part of a sketch's state; what is counted here goes into the sketch, too."""
+        self._sketching().add_state(kind, places, numbers)
+
     def frame(self) -> pl.DataFrame:
-        """Return ``value`` and ``count``, each value once, in no particular order."""
+        """Return ``value`` and ``count``, each value once: ids in order, then texts in theirs.
+
+        Where there is a sketch, null texts are all that is left of the texts.
+        """
         self._merge()
+        self._texts = self._texts.sort(VALUE)
+        return pl.concat([self._ids_frame(), self._texts])
+
+    def sketch(self) -> Sketch | None:
+        """Return the sketch of the texts that `frame` lacks, or None where it lacks none."""
+        self._merge()
+        return self._sketch
+
+    def _ids_frame(self) -> pl.DataFrame:
         ids = np.flatnonzero(self._ids)
-        numbers = pl.DataFrame({VALUE: pl.Series(ids).cast(pl.String), COUNT: self._ids[ids]})
-        return pl.concat([numbers, self._texts])
+        return pl.DataFrame({VALUE: pl.Series(ids).cast(pl.String), COUNT: self._ids[ids]})
 
     def _add_ids(self, ids: Int64s, weights: Int64s) -> None:
         if len(ids):
             largest = int(ids.max())
             if largest >= len(self._ids):
-                self._ids = np.concatenate([self._ids, np.zeros(largest + 1, np.int64)])
+                grown = np.zeros(largest + 1, np.int64)
+                grown[: len(self._ids)] = self._ids
+                self._ids = grown
             np.add.at(self._ids, ids, weights)
 
     def _merge(self) -> None:
@@ -115,6 +159,17 @@ class ValueCounts:
         is_id = ids >= 0
         self._add_ids(ids[is_id], merged[COUNT].to_numpy()[is_id])
         self._texts = merged.filter(pl.Series(~is_id))
+        if self._sketch or self._texts.height > MAX_TEXTS:
+            self._sketching()
+
+    def _sketching(self) -> Sketch:
+        """Move the merged texts into the sketch, but for nulls, and return it."""
+        if self._sketch is None:
+            self._sketch = Sketch(self._column, self._seed)
+        is_null = is_null_text(self._column)
+        self._sketch.add(self._texts.filter(~is_null))
+        self._texts = self._texts.filter(is_null)
+        return self._sketch
 
 
 def _grouped(texts: pl.Series) -> pl.DataFrame:

@@ -5,9 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from smt_features.lists import Int64s, Runs, SplitLists
-from smt_features.value_counts import Counted, as_ids, count_texts, count_weighted
+from smt_features.statistics.positives import positive_rows
+from smt_features.statistics.sample import NO_LIMIT, rows_below
+from smt_features.statistics.value_counts import (
+    Counted,
+    as_ids,
+    count_texts,
+    count_weighted,
+)
 from smt_schemas import DatasetSchema
 
 
@@ -35,18 +43,33 @@ class Tally:
     ----------
     rows
         Rows counted.
+    sample
+        Some of them, for a `RowSample`.
     values
         By column: the cells, or the entries in a list column.
     lists
         By list column.
+    positives
+        The rows that have a label of 1, for `PositiveCounts`.
+    combinations
+        Rows by the digits of their labels, such as ``10``; empty beyond 63 labels.
     """
 
     rows: int
+    sample: pa.Table
     values: dict[str, Counted]
     lists: dict[str, ListTally]
+    positives: pa.Table
+    combinations: dict[str, int]
 
 
-def tally(cells: pl.DataFrame, split: Mapping[str, SplitLists], schema: DatasetSchema) -> Tally:
+def tally(
+    cells: pl.DataFrame,
+    split: Mapping[str, SplitLists],
+    schema: DatasetSchema,
+    places: Int64s,
+    limit: int = NO_LIMIT,
+) -> Tally:
     """Count the values of valid rows.
 
     Parameters
@@ -55,6 +78,10 @@ def tally(cells: pl.DataFrame, split: Mapping[str, SplitLists], schema: DatasetS
         A String column per schema column, "" where empty.
     split
         Its list columns, split.
+    places
+        For each row a number from 0 to 2^63 - 1, random but the same wherever it is counted.
+    limit
+        Rows whose number is below are given to the sample; see `RowSample.limit`.
     """
     values = {}
     lists = {}
@@ -63,7 +90,29 @@ def tally(cells: pl.DataFrame, split: Mapping[str, SplitLists], schema: DatasetS
             values[column.name], lists[column.name] = _tally_lists(split[column.name])
         else:
             values[column.name] = count_texts(cells[column.name])
-    return Tally(cells.height, values, lists)
+    labels = [label.name for label in schema.labels]
+    return Tally(
+        rows=cells.height,
+        sample=rows_below(cells, places, limit),
+        values=values,
+        lists=lists,
+        positives=positive_rows(cells, schema),
+        combinations=_combinations(cells, labels),
+    )
+
+
+def _combinations(cells: pl.DataFrame, labels: list[str]) -> dict[str, int]:
+    if not 0 < len(labels) < 64:
+        return {}
+    # One number for all labels: grouping by several columns takes several times as long.
+    codes = np.zeros(cells.height, np.int64)
+    for bit, label in enumerate(labels):
+        codes |= (cells[label] == "1").to_numpy().astype(np.int64) << bit
+    counted = pl.Series(codes).value_counts()
+    return {
+        "".join("01"[code >> bit & 1] for bit in range(len(labels))): rows
+        for code, rows in counted.iter_rows()
+    }
 
 
 def _tally_lists(split: SplitLists) -> tuple[Counted, ListTally]:
@@ -73,10 +122,9 @@ def _tally_lists(split: SplitLists) -> tuple[Counted, ListTally]:
     lists = len(runs.lengths)
     rows = np.bincount(positions.to_numpy(), minlength=lists).astype(np.int64)
     owner = np.repeat(np.arange(lists), runs.lengths)
-    lengths = np.zeros(lists, np.int64)
-    np.add.at(lengths, owner, runs.counts)
-    by_length = np.zeros(int(lengths.max(initial=0)) + 1, np.int64)
-    np.add.at(by_length, lengths, rows)
+    # Sums of whole numbers below 2^53: as floats they are exact, and bincount is quick.
+    lengths = np.bincount(owner, runs.counts, minlength=lists).astype(np.int64)
+    by_length = np.bincount(lengths, rows, minlength=1).astype(np.int64)
     ids = as_ids(runs.entries)
     distinct = int(rows @ runs.lengths) - _repeats(runs, ids, owner, rows)
     counted = count_weighted(runs.entries, ids, rows[owner] * runs.counts)
@@ -89,5 +137,7 @@ def _repeats(runs: Runs, ids: Int64s, owner: Int64s, rows: Int64s) -> int:
     long = runs.lengths[owner] > 2
     if (ids < 0).any():
         ids = runs.entries.rank("dense").to_numpy().astype(np.int64)
-    pairs = pl.Series((owner[long] << 32) | ids[long])
-    return int(rows[owner[long]].sum() - rows[pairs.unique().to_numpy() >> 32].sum())
+    # The lists stand in order already, which a merge sort is quick at.
+    pairs = np.sort((owner[long] << 32) | ids[long], kind="stable")
+    again = pairs[1:][pairs[1:] == pairs[:-1]]
+    return int(rows[again >> 32].sum())

@@ -7,8 +7,16 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smt_features.value_counts import MAX_ID, ValueCounts, as_ids, count_texts, count_weighted
+from smt_features.statistics.value_counts import (
+    MAX_ID,
+    ValueCounts,
+    as_ids,
+    count_texts,
+    count_weighted,
+)
+from smt_schemas import taobao
 
+COLUMN = taobao().columns[7]
 ODD = ["", "0", "00", "7", "07", "+7", "-7", "-0", " 7", "7 ", "1.0", "1e3", "NULL", "ü", "٣"]
 EDGES = [str(MAX_ID - 1), str(MAX_ID), "999999", "1000000", "9999999", "2147483648", "9" * 30]
 texts = st.sampled_from(ODD + EDGES) | st.integers(0, MAX_ID + 10).map(str) | st.text(max_size=9)
@@ -32,7 +40,7 @@ def test_only_the_canonical_text_of_a_small_integer_is_an_id() -> None:
 
 @given(st.lists(st.lists(texts, max_size=150), max_size=4))
 def test_counts_equal_a_plain_counter(blocks: list[list[str]]) -> None:
-    counts = ValueCounts()
+    counts = ValueCounts(COLUMN)
     for block in blocks:
         counts.add(count_texts(pl.Series(block, dtype=pl.String)))
 
@@ -41,7 +49,7 @@ def test_counts_equal_a_plain_counter(blocks: list[list[str]]) -> None:
 
 def test_blocks_of_few_and_of_many_values_count_together() -> None:
     blocks = [["5", "NULL"] * 40, [str(value) for value in range(1_500)], ["5"], ["NULL", "x"]]
-    counts = ValueCounts()
+    counts = ValueCounts(COLUMN)
     for block in blocks:
         counts.add(count_texts(pl.Series(block)))
 
@@ -49,7 +57,7 @@ def test_blocks_of_few_and_of_many_values_count_together() -> None:
 
 
 def test_many_distinct_texts_survive_merging() -> None:
-    counts = ValueCounts()
+    counts = ValueCounts(COLUMN)
     for start in range(0, 90_000, 30_000):
         many = [f"x{value}" for value in range(start, start + 60_000)] + ["12", "13"]
         counts.add(count_texts(pl.Series(many)))
@@ -64,7 +72,7 @@ def test_many_distinct_texts_survive_merging() -> None:
 def test_weights_add_up(weighted: list[tuple[str, int]]) -> None:
     series = pl.Series([text for text, _ in weighted], dtype=pl.String)
     weights = np.array([weight for _, weight in weighted], dtype=np.int64)
-    counts = ValueCounts()
+    counts = ValueCounts(COLUMN)
     counts.add(count_weighted(series, as_ids(series), weights))
 
     expected: Counter[str] = Counter()

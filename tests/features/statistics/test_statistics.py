@@ -1,6 +1,7 @@
 """Statistics against an independent computation: mmh3 and plain Python counters."""
 
 import json
+import math
 import random
 from collections import Counter
 from itertools import chain
@@ -8,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import mmh3
+import numpy as np
 import polars as pl
 import pytest
 
 from smt_features.lists import split_lists
-from smt_features.statistics import NAME, ColumnStatistics, Statistics
-from smt_features.statistics_builder import StatisticsBuilder
-from smt_features.statistics_tally import tally
+from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.column_model import ColumnStatistics, HashStatistics
+from smt_features.statistics.model import NAME, Statistics
+from smt_features.statistics.sample import SAMPLE_ROWS
+from smt_features.statistics.tally import tally
 from smt_schemas import Column, DatasetSchema, UsageError, UserError, taobao
 
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "taobao"
+REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "taobao"
 LABEL = {"role": "label", "type": "int", "required": True, "allowed": [0, 1]}
 FEATURE = {"embedding_dim": 4}
 
@@ -70,8 +74,11 @@ def build(
     """Add frames in pieces of so many rows."""
     builder = StatisticsBuilder(schema, seed)
     for split, frame in frames.items():
-        for piece in frame.iter_slices(rows):
-            builder.add_tally(split, tally(piece, split_lists(piece, schema), schema))
+        places = np.random.default_rng(1).integers(0, 1 << 63, frame.height)
+        for start in range(0, frame.height, rows):
+            piece = frame.slice(start, rows)
+            numbers = places[start : start + rows]
+            builder.add_tally(split, tally(piece, split_lists(piece, schema), schema, numbers))
     return builder.finish()
 
 
@@ -96,6 +103,13 @@ def require_equal(found: ColumnStatistics, cells: list[str], column: Column, see
     assert found.distinct == len(present)
     assert [(value.value, value.count) for value in found.top] == top
     assert [value.share for value in found.top] == [n / len(texts) for _, n in top]
+    assert found.singletons == sum(count == 1 for count in present.values())
+    assert found.entropy_bits == pytest.approx(entropy_of(list(present.values())), abs=1e-6)
+    assert (found.distinct_error, found.sampled_rows) == (0, 0)
+    ordered = sorted(present.values(), reverse=True)
+    for point in found.coverage:
+        assert point.share == pytest.approx(sum(ordered[: point.values]) / sum(ordered))
+    assert not ordered or found.coverage[-1].values == len(ordered)
     assert (found.hashing is None) == (not column.is_feature)
     if column.is_feature:
         require_equal_hashing(found, counts, column, seed)
@@ -122,6 +136,13 @@ def require_equal_hashing(
     assert (hashing.rows, hashing.buckets_used) == (sum(counts.values()), len(in_bucket))
     assert hashing.colliding_values == len(colliding)
     assert hashing.colliding_rows == sum(counts[text] for text in colliding)
+    assert hashing.alone_values == len(counts) - len(colliding)
+    assert hashing.alone_rows == sum(counts.values()) - hashing.colliding_rows
+    for bucket, load in enumerate(hashing.loads):
+        texts = in_bucket.get(bucket, [])
+        assert (load.values, load.rows) == (len(texts), sum(counts[text] for text in texts))
+    assert len(hashing.loads) == (column.buckets if column.buckets <= 128 else 0)
+    require_equal_fill(hashing, [len(texts) for texts in in_bucket.values()])
     if column.encoding == "identity":
         assert hashing.expected_buckets_used == len(in_bucket)
         assert hashing.expected_colliding_values == hashing.expected_colliding_rows == 0
@@ -131,6 +152,28 @@ def require_equal_hashing(
     assert hashing.expected_buckets_used == pytest.approx(used, rel=1e-6)
     assert hashing.expected_colliding_values == pytest.approx(len(counts) * (1 - alone), rel=1e-6)
     assert hashing.expected_colliding_rows == pytest.approx(hashing.rows * (1 - alone), rel=1e-6)
+
+
+def require_equal_fill(hashing: HashStatistics, sizes: list[int]) -> None:
+    empty = hashing.buckets - len(sizes)
+    for item in hashing.fill[:-1]:
+        assert item.buckets == (sizes.count(item.values) if item.values else empty)
+        chance = 1 / hashing.buckets
+        binomial = (
+            math.comb(hashing.values, item.values)
+            * chance**item.values
+            * (1 - chance) ** (hashing.values - item.values)
+        )
+        assert item.expected == pytest.approx(hashing.buckets * binomial, abs=1e-4)
+    if hashing.fill:
+        last = hashing.fill[-1]
+        assert last.buckets == sum(size >= last.values for size in sizes)
+        assert sum(item.expected for item in hashing.fill) == pytest.approx(hashing.buckets)
+
+
+def entropy_of(counts: list[int]) -> float:
+    shares = np.array(counts) / sum(counts)
+    return float(-(shares * np.log2(shares)).sum()) if counts else 0.0
 
 
 def require_equal_lists(found: ColumnStatistics, lists: list[list[str]]) -> None:
@@ -177,9 +220,42 @@ def test_figures_of_the_real_rows(name: str) -> None:
         require_equal(found, rows[column.name].to_list(), column, 0)
 
 
+@pytest.mark.parametrize("label", ["clk"])
+def test_rates_of_top_values_and_their_intervals(label: str) -> None:
+    rows = small_rows(1_500)
+
+    split = build(small_schema(), {"train": rows}, 400).splits["train"]
+
+    for column in split.columns:
+        for top in column.top:
+            assert list(top.rates) == ([label] if column.hashing and not column.lists else [])
+            for name, rate in top.rates.items():
+                of_value = rows.filter(pl.col(column.name) == top.value)
+                assert rate.positives == of_value[name].to_list().count("1")
+                assert rate.rate == rate.positives / top.count
+                # Wilson's bounds are the rates p with |p - rate| = z sqrt(p(1 - p) / n).
+                for bound in (rate.low, rate.high):
+                    distance = 1.959964 * math.sqrt(bound * (1 - bound) / top.count)
+                    assert abs(bound - rate.rate) == pytest.approx(distance, abs=1e-9)
+
+
+def test_labels_are_counted_together() -> None:
+    rows = small_rows(200)
+
+    split = build(small_schema(), {"train": rows}, 50).splits["train"]
+
+    expected = Counter(rows["clk"])
+    assert [(found.labels, found.rows) for found in split.label_combinations] == [
+        ({"clk": 0}, expected["0"]),
+        ({"clk": 1}, expected["1"]),
+    ]
+
+
 def test_grouping_and_order_of_the_rows_do_not_matter() -> None:
     schema, rows = small_schema(), small_rows(300)
     shuffled = rows.sample(fraction=1, shuffle=True, seed=2)
+    # The sample's rows are chosen by numbers that belong to the rows, which these do not.
+    assert len(rows) < SAMPLE_ROWS
 
     whole = build(schema, {"train": rows, "test": rows.head(9)}, 10_000).to_json()
     pieces = build(schema, {"test": rows.head(9), "train": shuffled}, 7).to_json()
@@ -212,10 +288,10 @@ def test_statistics_survive_writing_and_reading(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        {"version": 2},
+        {"version": 1},
         {"extra": 1},
-        {"splits": {"train": {"rows": -1, "columns": []}}},
-        {"splits": {"train": {"rows": "1", "columns": []}}},
+        {"splits": {"train": {"rows": -1, "label_combinations": [], "columns": []}}},
+        {"splits": {"train": {"rows": "1", "label_combinations": [], "columns": []}}},
         {"schema_digest": "x"},
     ],
 )

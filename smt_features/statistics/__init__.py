@@ -1,0 +1,1 @@
+"""Statistics of a log: counting, figures, comparison, and the page that shows them."""

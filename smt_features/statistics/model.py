@@ -1,0 +1,117 @@
+"""The statistics of a dataset as a document: what its log holds and what hashing did to it.
+
+``smt prepare`` writes them to ``statistics.json``; ``smt inspect-stats --json`` prints them. The
+JSON Schema is in ``docs/statistics.schema.json``, every formula in ``docs/statistics.md``.
+"""
+
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError
+
+from smt_features.files import published
+from smt_features.manifest import Hash
+from smt_features.statistics.column_model import ColumnStatistics
+from smt_features.statistics.drift_model import Drift, Model
+from smt_schemas import UsageError, UserError, describe
+
+NAME = "statistics.json"
+FORMAT: Literal["smt-statistics"] = "smt-statistics"
+VERSION: Literal[2] = 2
+MAX_BYTES = 64 << 20
+"""A larger file holds no statistics of ours."""
+
+T = TypeVar("T")
+
+
+class LabelCombination(Model):
+    """Rows with these labels at once: clicks with and without a buy."""
+
+    labels: dict[str, Literal[0, 1]]
+    rows: PositiveInt
+
+
+class SplitStatistics(Model):
+    """The rows of a split, its combinations of labels, and its columns in file order."""
+
+    rows: NonNegativeInt
+    label_combinations: list[LabelCombination]
+    columns: list[ColumnStatistics]
+
+    def by_name(self) -> dict[str, ColumnStatistics]:
+        """Return the columns by name."""
+        return {column.name: column for column in self.columns}
+
+
+class Statistics(Model):
+    """Statistics of a dataset: by split, and how far the other splits are from the first."""
+
+    format: Literal["smt-statistics"] = FORMAT
+    version: Literal[2] = VERSION
+    schema_digest: str = Field(pattern="^[0-9a-f]{64}$")
+    hash: Hash
+    splits: dict[str, SplitStatistics]
+    drift: list[Drift]
+
+    def select(self, *, split: str | None = None, column: str | None = None) -> Self:
+        """Return the statistics of one split, of one column, or of both; None means all.
+
+        Raises
+        ------
+        UsageError
+            When there is no such split or column.
+        """
+        splits = _picked(self.splits, split, "split")
+        if column is not None:
+            splits = {
+                name: part.model_copy(
+                    update={"columns": list(_picked(part.by_name(), column, "column").values())}
+                )
+                for name, part in splits.items()
+            }
+        drift = [part.select(column) for part in self.drift if split in (None, part.current)]
+        return self.model_copy(update={"splits": splits, "drift": drift})
+
+    def to_json(self) -> str:
+        """Return the JSON that `read` takes: the same statistics give the same bytes."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    def write(self, directory: Path) -> None:
+        """Write ``statistics.json`` into a folder."""
+        with published(directory / NAME) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Read the statistics of a dataset.
+
+        Raises
+        ------
+        UserError
+            When the folder has none, or the file holds something else.
+        """
+        path = directory / NAME
+        remedy = "Run `smt prepare --overwrite` to write it anew."
+        if not path.is_file():
+            msg = f"{directory} has no {NAME}. {remedy}"
+            raise UserError(msg)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                msg = f"{path} is larger than {MAX_BYTES >> 20} MiB, so it holds no statistics."
+                raise UserError(f"{msg} {remedy}")
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            msg = f"Cannot read {path}: {error.strerror}."
+            raise UserError(msg) from error
+        except ValidationError as error:
+            msg = f"{path} holds no valid statistics:\n{describe(error)}\n{remedy}"
+            raise UserError(msg) from error
+
+
+def _picked(items: dict[str, T], name: str | None, kind: str) -> dict[str, T]:
+    if name is None:
+        return items
+    if name not in items:
+        msg = f"There is no {kind} {name!r}. There are: {', '.join(items)}."
+        raise UsageError(msg)
+    return {name: items[name]}

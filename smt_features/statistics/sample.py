@@ -1,0 +1,65 @@
+"""A uniform sample of rows that does not depend on the order in which they come."""
+
+import polars as pl
+import pyarrow as pa
+
+from smt_features.lists import Int64s
+from smt_features.parquet import OLDEST
+
+SAMPLE_ROWS = 1 << 13
+"""Rows of a sample; a share p of it has a standard error of sqrt(p(1 - p) / 8,192)."""
+
+PLACE = "__place"
+"""Column that holds a row's random number, int64."""
+
+
+NO_LIMIT = 1 << 63
+"""Limit that all rows are below."""
+
+
+def rows_below(cells: pl.DataFrame, places: Int64s, limit: int) -> pa.Table:
+    """Return the rows whose random number is below a limit, with it in ``PLACE``."""
+    chosen = cells.with_columns(pl.Series(PLACE, places))
+    if limit < NO_LIMIT:
+        chosen = chosen.filter(pl.col(PLACE) < limit)
+    # A copy: a view of strings would keep the whole block in memory.
+    return chosen.to_arrow(compat_level=OLDEST)
+
+
+class RowSample:
+    """The rows with the smallest random numbers among all that were added.
+
+    The numbers belong to the rows, so the samples of parts give the sample of the whole.
+
+    Attributes
+    ----------
+    limit
+        Rows whose number is not below it need not be added any more. It only falls, so a
+        thread may look at it while another adds rows.
+    """
+
+    def __init__(self) -> None:
+        self.limit = NO_LIMIT
+        self._tables: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows that have their random numbers in ``PLACE``."""
+        self._tables.append(rows)
+        self._rows += rows.num_rows
+        if self._rows > 4 * SAMPLE_ROWS:
+            self._shrink()
+
+    def frame(self) -> pl.DataFrame:
+        """Return the sample, sorted by ``PLACE``."""
+        if self._tables:
+            self._shrink()
+            return pl.DataFrame(self._tables[0])
+        return pl.DataFrame(schema={PLACE: pl.Int64})
+
+    def _shrink(self) -> None:
+        rows = pl.DataFrame(pa.concat_tables(self._tables)).sort(PLACE).head(SAMPLE_ROWS)
+        self._tables = [rows.to_arrow(compat_level=OLDEST)]
+        self._rows = rows.height
+        if rows.height == SAMPLE_ROWS:
+            self.limit = rows[PLACE][-1]

@@ -1,0 +1,133 @@
+"""Writes the statistics of a dataset into its folder, and the counts that they came from.
+
+``value_counts.parquet`` lets two datasets be compared exactly, without their raw files.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from smt_features.files import published
+from smt_features.parquet import OLDEST
+from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.kinds import has_buckets, rated_columns
+from smt_features.statistics.model import NAME, Statistics
+from smt_features.statistics.sketch import COUNT, MAX_TRACKED, REGISTERS, STATE, VALUE
+from smt_features.statistics.split_counts import COUNTS
+from smt_schemas import DatasetSchema, UserError
+
+COUNTS_NAME = "value_counts.parquet"
+
+MAX_BYTES = 1 << 30
+"""A larger file holds no counts of ours."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is to be written: the statistics, and the bytes of the counts' file."""
+
+    statistics: Statistics
+    counts: bytes
+
+    @classmethod
+    def of(cls, builder: StatisticsBuilder) -> "Publication":
+        """Compute what is to be written."""
+        file = io.BytesIO()
+        schema = pl.DataFrame(schema=COUNTS).to_arrow(compat_level=OLDEST).schema
+        with pq.ParquetWriter(
+            file,
+            schema,
+            compression="zstd",
+            use_dictionary=["split", "column", "kind", COUNT],
+            column_encoding={VALUE: "DELTA_BYTE_ARRAY"},
+            write_statistics=False,
+            store_schema=False,
+        ) as writer:
+            for frame in builder.to_frames(final=True):
+                if frame.height:
+                    writer.write_table(frame.to_arrow(compat_level=OLDEST).cast(schema))
+        return cls(builder.finish(), file.getvalue())
+
+    def write(self, directory: Path) -> None:
+        """Write ``statistics.json`` and ``value_counts.parquet``."""
+        with published(directory / COUNTS_NAME) as temporary:
+            temporary.write_bytes(self.counts)
+        self.statistics.write(directory)
+
+
+def remove(directory: Path) -> None:
+    """Remove the statistics of a dataset that is to be replaced."""
+    for name in (NAME, COUNTS_NAME):
+        (directory / name).unlink(missing_ok=True)
+
+
+def read_counts(directory: Path, schema: DatasetSchema, hash_seed: int) -> StatisticsBuilder:
+    """Return the counts of a dataset.
+
+    Raises
+    ------
+    UserError
+        When the folder has none, or the file holds something else.
+    """
+    path = directory / COUNTS_NAME
+    remedy = "Run `smt prepare --overwrite` to write it anew."
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            msg = f"{path} is larger than {MAX_BYTES >> 20} MiB, so it holds no counts. {remedy}"
+            raise UserError(msg)
+        frame = pl.read_parquet(path)
+    except FileNotFoundError as error:
+        msg = f"{directory} has no {COUNTS_NAME}. {remedy}"
+        raise UserError(msg) from error
+    except (OSError, pl.exceptions.ComputeError) as error:
+        msg = f"Cannot read {path}: {error}. {remedy}"
+        raise UserError(msg) from error
+    if problem := _problem(frame, schema):
+        msg = f"{path} holds no valid counts: {problem}. {remedy}"
+        raise UserError(msg)
+    builder = StatisticsBuilder(schema, hash_seed)
+    builder.add_frame(frame)
+    return builder
+
+
+def _problem(frame: pl.DataFrame, schema: DatasetSchema) -> str | None:
+    if dict(frame.schema) != COUNTS or frame.null_count().sum_horizontal().item():
+        return "its columns are others"
+    if strange := set(frame["split"].unique()) - set(schema.splits):
+        return f"split {min(strange)!r} is unknown"
+    if frame.filter(pl.col(COUNT) < 0).height:
+        return "a count is negative"
+    sizes = _sizes(schema, frame.height)
+    for (column, kind), part in frame.group_by("column", "kind", maintain_order=True):
+        place = (str(column), str(kind))
+        if place not in sizes:
+            return f"there is no {kind!r} of {column!r}"
+        if size := sizes[place]:
+            positions = part[VALUE].cast(pl.Int64, strict=False)
+            if positions.null_count() or not positions.is_between(0, size - 1).all():
+                return f"a {kind} of {column} is out of range"
+        if kind == "combination":
+            digits = f"^[01]{{{len(schema.labels)}}}$"
+            if not part[VALUE].str.contains(digits).all():
+                return "a combination of labels is none"
+    return None
+
+
+def _sizes(schema: DatasetSchema, height: int) -> dict[tuple[str, str], int]:
+    """Return what is counted of which column, and how many positions there are; 0 means texts."""
+    rated = {column.name for column in rated_columns(schema)}
+    sizes = {("", "rows"): 0, ("", "combination"): 0}
+    for column in schema.columns:
+        tracked = min(column.buckets, MAX_TRACKED) if has_buckets(column) else 0
+        kinds = {"value": 0, "sample": 0, STATE[0]: REGISTERS}
+        if tracked:
+            kinds |= dict.fromkeys(STATE[1:], tracked)
+        if column.is_list:
+            kinds |= {"length": height, "distinct": 0}
+        elif column.name in rated:
+            kinds |= {f"positive {label.name}": 0 for label in schema.labels}
+        sizes |= {(column.name, kind): size for kind, size in kinds.items()}
+    return sizes
