@@ -74,6 +74,6 @@ def load_run(run: Path) -> TrainedModel:
     directory = RunDirectory(run)
     config = directory.config
     path, state = newest_sound(directory, tell)
-    model = make_model(config, state.origin.dataset_schema)
+    model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
     checkpoint.restore(path, state, model)
     return TrainedModel(directory, config, state, model)
