@@ -3,6 +3,7 @@
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ class Command:
 
 @dataclass(frozen=True)
 class Run:
-    """Wall time and peak resident memory of one process, and what it printed."""
+    """Start (Unix time), wall time and peak resident memory of one process, and its output."""
 
+    started: float
     seconds: float
     peak_mib: float
     output: str
@@ -57,7 +59,7 @@ def measure(command: Command) -> Run:
     """Run a command; raise `CalledProcessError` when it fails."""
     command.before()
     arguments = [str(argument) for argument in command.arguments]
-    start = time.perf_counter()
+    started, start = time.time(), time.perf_counter()
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         output = process.stdout.read()
@@ -66,7 +68,7 @@ def measure(command: Command) -> Run:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, arguments, output)
-    return Run(seconds, usage.ru_maxrss / 1024, output)
+    return Run(started, seconds, usage.ru_maxrss / 1024, output)
 
 
 def in_turn(commands: Mapping[str, Command], runs: int, *, warm_up: bool) -> dict[str, Timing]:
@@ -75,6 +77,8 @@ def in_turn(commands: Mapping[str, Command], runs: int, *, warm_up: bool) -> dic
     for turn in range(runs + warm_up):
         for name, command in commands.items():
             run = measure(command)
+            # Should a long session be cut off, what was measured is not lost.
+            print(f"{turn + 1}: {name}: {run.seconds:.2f} s {run.output[:99]}", file=sys.stderr)
             if turn >= warm_up:
                 found[name].append(run)
     return {name: Timing(results) for name, results in found.items()}

@@ -190,10 +190,6 @@ def command(
     from smt_model.interruption import StopRequestedError
     from smt_model.training import train
 
-    if options.bf16:
-        from smt_model.bf16 import kernels
-
-        typer.echo(kernels().text, err=True)
     try:
         run, result = train(options, resume)
     except StopRequestedError as stopped:

@@ -2,7 +2,7 @@
 
 from smt_schemas.column import MAX_BUCKETS, Column
 from smt_schemas.dataset import TRAIN, CsvFormat, DatasetSchema, describe, taobao, taobao_plus
-from smt_schemas.derived import CROSS_SEPARATOR, Count, Cross, Derived, Length
+from smt_schemas.derived import CROSS_SEPARATOR, Count, Cross, Derived, Length, derived_sources
 from smt_schemas.drift import DriftThresholds
 from smt_schemas.errors import UsageError, UserError
 from smt_schemas.row import (
@@ -35,6 +35,7 @@ __all__ = [
     "UsageError",
     "UserError",
     "Violation",
+    "derived_sources",
     "describe",
     "explain",
     "explain_cell",

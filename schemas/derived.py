@@ -62,7 +62,7 @@ def derived_column(feature: Derived, columns: Mapping[str, Column]) -> Column:
     It is a feature of the user if all columns that it comes from are, otherwise of the item.
     """
     is_cross = isinstance(feature, Cross)
-    of_user = all(columns[name].role == "user" for name in _sources(feature))
+    of_user = all(columns[name].role == "user" for name in derived_sources(feature))
     return Column(
         name=feature.name,
         role="user" if of_user else "item",
@@ -76,7 +76,7 @@ def derived_column(feature: Derived, columns: Mapping[str, Column]) -> Column:
 
 def derived_problem(feature: Derived, columns: Mapping[str, Column]) -> str | None:
     """Return what is wrong with a derived feature of a log, or None."""
-    if unknown := [name for name in _sources(feature) if name not in columns]:
+    if unknown := [name for name in derived_sources(feature) if name not in columns]:
         return f"there is no column {unknown[0]!r}"
     if not isinstance(feature, Cross) and not columns[feature.list_column].is_list:
         return f"{feature.list_column!r} is not a list"
@@ -91,7 +91,8 @@ def derived_problem(feature: Derived, columns: Mapping[str, Column]) -> str | No
     return None
 
 
-def _sources(feature: Derived) -> list[str]:
+def derived_sources(feature: Derived) -> list[str]:
+    """Return the names of the columns that a derived feature is computed from."""
     match feature:
         case Count():
             return [feature.value_column, feature.list_column]

@@ -1,7 +1,7 @@
-"""Reads a block of JSON lines as cells: an object a line, with every feature by name.
+"""Reads a block of JSON lines as cells: an object a line, with every column by name.
 
 A string is its text, a number the digits as they stand, null an empty cell; a list column may
-also be an array of these. Every feature must be there and nothing unknown, so that a misspelt
+also be an array of these. Every column must be there and nothing unknown, so that a misspelt
 name is an error and not a missing value.
 """
 

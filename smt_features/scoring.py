@@ -17,6 +17,7 @@ from smt_features.rowblock import RowBlock
 from smt_features.scoring_rows import ScoringRows, score
 from smt_features.sources import SUFFIXES, Source
 from smt_features.units import Unit
+from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies
 from smt_schemas import Column, DatasetSchema, UserError, row_model
 
 JSON_SUFFIXES = {".jsonl": "csv", ".jsonl.gz": "gzip", ".jsonl.zst": "zstd"}
@@ -47,10 +48,13 @@ class ScoringLog:
     size: int
     reads: Iterator[Callable[[], RowBlock]]
 
-    def rows(self, seed: int, *, keys: bool = False) -> Iterator[ScoringRows]:
+    def rows(
+        self, seed: int, vocabularies: Vocabularies = NO_VOCABULARIES, *, keys: bool = False
+    ) -> Iterator[ScoringRows]:
         """Yield all rows in order, encoded on all cores in bounded memory.
 
-        ``seed`` is that of the hash, and ``keys`` asks for the keys of hashed features, too.
+        ``seed`` is that of the hash; the schema's vocab columns need their vocabularies, and
+        ``keys`` asks for the keys of hashed features, too.
 
         Raises
         ------
@@ -58,9 +62,11 @@ class ScoringLog:
             When the file cannot be read, or is none of a log of this schema.
         """
         model = row_model(self.schema)
-        return ordered_map(
-            lambda read: score(read(), self.schema, model, seed, keys=keys), self.reads
-        )
+
+        def work(read: Callable[[], RowBlock]) -> ScoringRows:
+            return score(read(), self.schema, model, seed, vocabularies, keys=keys)
+
+        return ordered_map(work, self.reads)
 
 
 def open_log(path: Path, schema: DatasetSchema) -> ScoringLog:

@@ -10,11 +10,11 @@ from pydantic import BaseModel
 from smt_features.batch import Array, Bags, Batch
 from smt_features.encoding import encode
 from smt_features.layout import layout
-from smt_features.lists import split_lists
 from smt_features.parsing import count_fields
+from smt_features.pipeline import good_rows
 from smt_features.rejected import MEANING
 from smt_features.rowblock import RowBlock
-from smt_features.validation import bad_rows
+from smt_features.vocabulary import Vocabularies
 from smt_schemas import DatasetSchema, explain
 
 _SHOWN = 60
@@ -42,7 +42,13 @@ class ScoringRows(NamedTuple):
 
 
 def score(
-    block: RowBlock, schema: DatasetSchema, model: type[BaseModel], seed: int, *, keys: bool
+    block: RowBlock,
+    schema: DatasetSchema,
+    model: type[BaseModel],
+    seed: int,
+    vocabularies: Vocabularies,
+    *,
+    keys: bool,
 ) -> ScoringRows:
     """Encode the good rows of a block and explain the others.
 
@@ -56,21 +62,16 @@ def score(
         The row model of the schema.
     seed
         Of the hash.
+    vocabularies
+        Those of the schema's vocab columns.
     keys
         Whether hashed features get their keys, too.
     """
-    cells = block.cells
-    lists = split_lists(cells, schema)
-    bad = bad_rows(cells, schema, lists)
-    if block.refused:
-        bad = bad.scatter(list(block.refused), True)
-    errors = []
-    if bad.any():
-        errors = _errors(block, bad, schema, model)
-        cells = cells.filter(~bad)
-        lists = split_lists(cells, schema)
-    batch = _batch(encode(cells, lists, schema, seed=seed, keys=keys), schema, keys=keys)
-    return ScoringRows(~bad.to_numpy(), batch, errors, block.position)
+    rows = good_rows(block, schema)
+    errors = _errors(block, rows.bad, schema, model) if rows.bad.any() else []
+    frame = encode(rows.cells, rows.lists, schema, seed=seed, keys=keys, vocabularies=vocabularies)
+    batch = _batch(frame, schema, keys=keys)
+    return ScoringRows(~rows.bad.to_numpy(), batch, errors, block.position)
 
 
 def _errors(

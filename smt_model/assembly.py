@@ -31,13 +31,19 @@ class Assembly(NamedTuple):
     step: Callable[[Sequence[FusedBatch]], NDArray[np.float32]]
 
 
-def assemble(config: TrainConfig, schema: DatasetSchema, total_steps: int) -> Assembly:
-    """Return the parts of a run of so many steps, with their initial values."""
+def assemble(
+    config: TrainConfig, schema: DatasetSchema, total_steps: int, bf16_native: bool | None = None
+) -> Assembly:
+    """Return the parts of a run of so many steps, with their initial values.
+
+    `bf16_native` is as for `MultiTaskModel`.
+    """
     optimizer = make_optimizer(config, total_steps)
     loss = Loss(task_weights(config.task_weight, schema.tasks), config.l2_regularization)
     model = make_model(
         config,
         schema,
+        bf16_native=bf16_native,
         emb_fusion=config.emb_fusion and not config.tf,
         slots=None if config.tf else optimizer.initial,
     )
@@ -61,6 +67,7 @@ def make_model(
     config: TrainConfig,
     schema: DatasetSchema,
     *,
+    bf16_native: bool | None = None,
     emb_fusion: bool = True,
     slots: Mapping[str, float] | None = None,
 ) -> MultiTaskModel:
@@ -70,7 +77,7 @@ def make_model(
     ----------
     config, schema
         The options, and the schema of the data.
-    emb_fusion, slots
+    bf16_native, emb_fusion, slots
         As for `MultiTaskModel`.
 
     Raises
@@ -82,6 +89,7 @@ def make_model(
         schema,
         config.seed,
         bf16=config.bf16,
+        bf16_native=bf16_native,
         emb_fusion=emb_fusion,
         slots=slots,
         variables=config.embedding_variables(schema),

@@ -76,6 +76,9 @@ class State(BaseModel):
         The data.
     pending
         Where the mean losses of the next report start from.
+    bf16_native
+        Whether a run with ``--bf16`` uses BF16 kernels, which is measured at its start; None
+        without. The other kind gives other bits.
     files
         The files of tensors.
     """
@@ -90,6 +93,7 @@ class State(BaseModel):
     options: dict[str, Any]
     origin: Origin
     pending: Pending = Pending()
+    bf16_native: bool | None = None
     files: dict[FileName, FileRecord] = {}
 
 

@@ -72,7 +72,7 @@ def evaluate_run(
     else:
         path, state = newest_sound(directory, tell)
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
-    model = make_model(config, state.origin.dataset_schema)
+    model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
     checkpoint.restore(path, state, model)
     predictions = Evaluator(model).predictions(dataset, split)
     result = evaluate_predictions(split, state.step, *predictions)

@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from smt_features import open_shards
+from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies
 from smt_model import checkpoint
 from smt_model.assembly import make_model
 from smt_model.config import TrainConfig
 from smt_model.model import MultiTaskModel
+from smt_model.origin import Origin
+from smt_model.progress import tell
+from smt_model.resume import newest_sound
 from smt_model.run_directory import RunDirectory
 from smt_schemas import DatasetSchema
 
@@ -42,19 +47,33 @@ class TrainedModel:
         """Seed of the hash that made the buckets."""
         return int(self.state.origin.hash["seed"])
 
+    @property
+    def vocabularies(self) -> Vocabularies:
+        """The vocabularies of the schema's vocab columns, which lie with the run's data.
+
+        Raises
+        ------
+        UserError
+            When the data cannot be read, or is no longer of the same kind.
+        """
+        if not self.schema.vocab_columns:
+            return NO_VOCABULARIES
+        dataset = open_shards(self.config.data_location)
+        self.state.origin.require_same(Origin.of(dataset), f"The model in {self.run.path}")
+        return dataset.vocabularies
+
 
 def load_run(run: Path) -> TrainedModel:
-    """Load the newest checkpoint of a run; call `runtime.start_tensorflow` before.
+    """Load the newest sound checkpoint of a run; call `runtime.start_tensorflow` before.
 
     Raises
     ------
     UserError
-        When there is no run or no checkpoint, or a file of it is damaged.
+        When there is no run, or no checkpoint that is not damaged.
     """
     directory = RunDirectory(run)
     config = directory.config
-    path = directory.newest_checkpoint()
-    state = checkpoint.read_state(path)
-    model = make_model(config, state.origin.dataset_schema)
+    path, state = newest_sound(directory, tell)
+    model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
     checkpoint.restore(path, state, model)
     return TrainedModel(directory, config, state, model)

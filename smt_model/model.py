@@ -31,6 +31,8 @@ class MultiTaskModel(tf.Module):
         Decides the initial values.
     bf16
         BF16 arithmetic in the hidden layers of the towers.
+    bf16_native
+        Whether that uses BF16 kernels (see `Tower`); None for what is faster on this machine.
     emb_fusion
         One table for all features of a width; otherwise a table for each feature. The
         values are the same.
@@ -44,6 +46,8 @@ class MultiTaskModel(tf.Module):
 
     Attributes
     ----------
+    bf16_native
+        Whether BF16 kernels are used; None without BF16.
     tables
         The embedding tables.
     embedding_variables
@@ -60,6 +64,7 @@ class MultiTaskModel(tf.Module):
         seed: int,
         *,
         bf16: bool = False,
+        bf16_native: bool | None = None,
         emb_fusion: bool = True,
         slots: Mapping[str, float] | None = None,
         variables: Mapping[str, EvOptions] | None = None,
@@ -82,7 +87,10 @@ class MultiTaskModel(tf.Module):
         self.fuser = Fuser(layouts, tasks, numerics, self.embedding_variables)
         self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts) + len(numerics)
-        native = bf16 and kernels().native
+        if bf16 and bf16_native is None:
+            bf16_native = kernels().native
+        self.bf16_native = bf16_native if bf16 else None
+        native = bool(self.bf16_native)
         self.towers = [Tower(task, width, seed, bf16=bf16, native=native) for task in schema.tasks]
 
     @property

@@ -4,14 +4,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tensorflow as tf
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from smt_model.checkpoint import FileRecord
 from smt_model.loading import TrainedModel
 from smt_model.report import Evaluation
-from smt_model.run_directory import METRICS
 from smt_model.tensors import file_digest
-from smt_schemas import UserError
 
 JSON_NAME = "model_card.json"
 MARKDOWN_NAME = "MODEL_CARD.md"
@@ -86,6 +84,7 @@ def describe_model(trained: TrainedModel, directory: Path) -> ModelCard:
         When the run's metrics cannot be read.
     """
     schema, state = trained.schema, trained.state
+    found = [each for each in trained.run.metrics.evaluations() if each.step == state.step]
     return ModelCard(
         step=state.step,
         schema_name=schema.name,
@@ -103,7 +102,7 @@ def describe_model(trained: TrainedModel, directory: Path) -> ModelCard:
             for column in schema.features
         },
         tasks=schema.tasks,
-        metrics=_metrics(trained.run.path / METRICS, state.step),
+        metrics=found[-1] if found else None,
         options=trained.config.model_dump(mode="json", exclude=_PLACES),
         checkpoint=state.files,
         files=_files(directory),
@@ -185,16 +184,3 @@ def _files(directory: Path) -> dict[str, FileRecord]:
         )
         for path in paths
     }
-
-
-def _metrics(path: Path, step: int) -> Evaluation | None:
-    """Return the last evaluation of a step in a run's metrics.jsonl."""
-    if not path.exists():
-        return None
-    try:
-        lines = [line for line in path.read_text("utf-8").splitlines() if '"split"' in line]
-        found = [Evaluation.model_validate_json(line) for line in lines]
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        msg = f"Cannot read {path}: it holds something else than the metrics of a run."
-        raise UserError(msg) from error
-    return next((result for result in reversed(found) if result.step == step), None)

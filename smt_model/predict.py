@@ -100,7 +100,7 @@ def _of_log(trained: TrainedModel, log: ScoringLog, progress: Progress) -> Itera
     predictor = Predictor(trained.model)
     line = log.first_line
     keys = bool(trained.model.embedding_variables)
-    for rows in log.rows(trained.hash_seed, keys=keys):
+    for rows in log.rows(trained.hash_seed, trained.vocabularies, keys=keys):
         count = len(rows.good)
         probabilities = np.full((count, len(trained.model.towers)), np.nan, np.float32)
         probabilities[rows.good] = predictor(rows.batch)

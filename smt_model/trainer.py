@@ -47,7 +47,13 @@ class Trainer:
         What is trained.
     """
 
-    def __init__(self, config: TrainConfig, dataset: "Dataset", run: RunDirectory) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: "Dataset",
+        run: RunDirectory,
+        bf16_native: bool | None = None,
+    ) -> None:
         self._config = config
         self._origin = Origin.of(dataset)
         self._run = run
@@ -55,7 +61,9 @@ class Trainer:
         self.step = 0
         self.steps_per_epoch = self._split.steps(config.batch_size)
         self.total = config.total_steps(self.steps_per_epoch)
-        self.model, self._optimizer, self._train_step = assemble(config, dataset.schema, self.total)
+        self.model, self._optimizer, self._train_step = assemble(
+            config, dataset.schema, self.total, bf16_native
+        )
         if self.model.embedding_variables and not dataset.manifest.options.keys:
             msg = (
                 "Embedding variables (--ev, --adaptive-emb) need the keys of the features, and "
@@ -181,6 +189,7 @@ class Trainer:
             options=self._config.deciding(),
             origin=self._origin,
             pending=pending,
+            bf16_native=self.model.bf16_native,
         )
         every = self._config.save_steps
         if every and self.step % every == 0:  # not where a signal or the end of the run asks for it

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from smt_features import open_shards
 from smt_features.lock import locked
+from smt_model.bf16 import uses_native
 from smt_model.checkpoint import Pending
 from smt_model.config import DEFAULT_EPOCHS, TrainConfig
 from smt_model.early_stopping import EarlyStopping
@@ -85,7 +86,9 @@ class _Training:
         self._config = config
         self._dataset = dataset
         self._run = run
-        self._trainer = Trainer(config, dataset, run)
+        recorded = start.state.bf16_native if start else None
+        native = uses_native(recorded, tell) if config.bf16 else None
+        self._trainer = Trainer(config, dataset, run, native)
         if start:
             self._trainer.restore(start)
         self._recorder = Recorder(
