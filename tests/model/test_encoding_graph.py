@@ -52,7 +52,7 @@ SCHEMA = DatasetSchema.model_validate(
                 "embedding_dim": 4,
             },
             {
-                "name": "tags_length",
+                "name": "entries",
                 "kind": "length",
                 "list_column": "tags",
                 "hash_buckets": 4,
