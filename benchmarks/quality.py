@@ -2,10 +2,13 @@
 
     python benchmarks/quality.py synthetic [--rows 1000000] [--seeds 1]
     python benchmarks/quality.py folds RAW [--folds 5] [--seeds 3]
+    python benchmarks/quality.py modes DATA [--seeds 3]
 
 `synthetic` makes a log whose best attainable AUC is known. `folds` takes a folder with a real
-log, deals its users into folds, and tests on each fold a model of the others. Everything runs as
-a user runs it: raw files, `smt prepare`, `smt train`, with the settings of docs/training.md.
+log, deals its users into folds, and tests on each fold a model of the others. `modes` takes
+prepared data and tells by how much the ways of computing that are not exact differ from the exact
+one of the same seed. Everything runs as a user runs it: raw files, `smt prepare`, `smt train`, with
+the settings of docs/training.md.
 """
 
 import argparse
@@ -20,11 +23,13 @@ from typing import Any
 
 from smt_schemas import DatasetSchema, taobao
 
+LARGE = "--epochs 1 --initial-accumulator 1e-6 --lr-schedule cosine --l2-regularization 1e-4"
 SETTINGS = {
-    "synthetic": "--epochs 1 --initial-accumulator 1e-6 --lr-schedule cosine "
-    "--l2-regularization 1e-4",
+    "synthetic": LARGE,
+    "modes": LARGE,
     "folds": "--epochs 3 --optimizer adam --learning-rate 0.001 --lr-schedule cosine",
 }
+MODES = ("--async-embedding", "--bf16")
 
 
 def main() -> None:
@@ -35,13 +40,17 @@ def main() -> None:
     folds = commands.add_parser("folds", help="cross-validation by user on a real log")
     folds.add_argument("raw", type=Path, help="folder with the raw files of all splits")
     folds.add_argument("--folds", type=int, default=5)
-    for command, seeds in ((synthetic, 1), (folds, 3)):
+    modes = commands.add_parser("modes", help="what --async-embedding and --bf16 cost")
+    modes.add_argument("data", type=Path, help="shards folder, or the data folder")
+    for command, seeds in ((synthetic, 1), (folds, 3), (modes, 3)):
         command.add_argument("--seeds", type=int, default=seeds, help="models of each data set")
         command.add_argument("--train", default=SETTINGS[command.prog.split()[-1]])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.command == "synthetic":
             measure_synthetic(Path(folder), arguments)
+        elif arguments.command == "modes":
+            measure_modes(arguments)
         else:
             measure_folds(Path(folder), arguments)
 
@@ -92,6 +101,18 @@ def measure_folds(folder: Path, arguments: argparse.Namespace) -> None:
     print(f"click AUC {weighted / clicks:.4f} ± {1.96 * variance**0.5 / clicks:.4f}")
 
 
+def measure_modes(arguments: argparse.Namespace) -> None:
+    """Print the click AUC of each seed, exact and not, and the differences from the exact one."""
+    print(arguments.train)
+    for seed in range(1, arguments.seeds + 1):
+        exact = train(arguments.data, seed, arguments)["auc"]
+        line = f"seed {seed}: exact {exact:.5f}"
+        for mode in MODES:
+            found = train(arguments.data, seed, arguments, mode)["auc"]
+            line += f"; {mode} {found:.5f} ({found - exact:+.5f})"
+        print(line, flush=True)
+
+
 def rows_by_user(raw: Path, schema: DatasetSchema) -> dict[bytes, list[bytes]]:
     position = [column.name for column in schema.columns].index(str(schema.user_column))
     rows = defaultdict(list)
@@ -106,10 +127,10 @@ def write(path: Path, by_user: dict[bytes, list[bytes]], users: list[bytes]) -> 
     path.write_bytes(b"".join(line for user in users for line in by_user[user]))
 
 
-def train(data: Path, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
+def train(data: Path, seed: int, arguments: argparse.Namespace, *mode: str) -> dict[str, Any]:
     """Return the metrics of the click task on the test split, and the rows of that."""
     with tempfile.TemporaryDirectory() as run:
-        options = ("--data-location", data, "--checkpoint", run, "--seed", seed, "--json")
+        options = ("--data-location", data, "--checkpoint", run, "--seed", seed, "--json", *mode)
         result = json.loads(smt("train", *options, *arguments.train.split()))
     return {**result["tasks"]["ctr"], "rows": result["rows"]}
 

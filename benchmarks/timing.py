@@ -19,8 +19,9 @@ class Command:
 
 @dataclass(frozen=True)
 class Run:
-    """Wall time and peak resident memory of one process, and what it printed."""
+    """Start (Unix time), wall time and peak resident memory of one process, and its output."""
 
+    started: float
     seconds: float
     peak_mib: float
     output: str
@@ -57,7 +58,7 @@ def measure(command: Command) -> Run:
     """Run a command; raise `CalledProcessError` when it fails."""
     command.before()
     arguments = [str(argument) for argument in command.arguments]
-    start = time.perf_counter()
+    started, start = time.time(), time.perf_counter()
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         output = process.stdout.read()
@@ -66,7 +67,7 @@ def measure(command: Command) -> Run:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, arguments, output)
-    return Run(seconds, usage.ru_maxrss / 1024, output)
+    return Run(started, seconds, usage.ru_maxrss / 1024, output)
 
 
 def in_turn(commands: Mapping[str, Command], runs: int, *, warm_up: bool) -> dict[str, Timing]:

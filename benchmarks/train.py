@@ -1,114 +1,167 @@
-"""Measures training from shards: steps a second, for each precision and batch size.
+"""Measures training against TensorFlow 1.15.5, PyTorch and Keras, all in turn.
 
-    python benchmarks/train.py DATA [--batch-size 512 4096] [--runs 5] [--json]
+    python benchmarks/train.py DATA [--runs 5] [--seconds 3] [--only NAME …] [--json]
 
-Every run is a process of its own (`smt train` through its Python API), so that thread pools
-and memory are fresh; precisions and sizes take turns, so that a slow minute hits all of them.
-The rate is that of the steps after the first hundred, input included. Times are wall time.
+DATA holds a raw log and, in `shards`, what `smt prepare` made of it. Every run is a process of
+its own, so that thread pools and memory are fresh. The rate is that of the steps after the first
+fifty, input included: ours, PyTorch and Keras read the shards, TensorFlow 1.15.5 the raw log. A
+ratio is the median of the ratios within each turn. Baselines that cannot run here are named.
 """
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-WARM_UP = 100
+from timing import Command, Timing, in_turn
+
+from smt_features import open_shards
+
+HERE = Path(__file__).parent
+BATCH = 512
+LARGE = 4096
+OURS: dict[str, list[str]] = {
+    "adagrad": [],
+    "adagrad, async": ["--options", '{"async_embedding": true}'],
+    "adagrad, from memory": ["--from-memory"],
+    "adagrad, bf16": ["--options", '{"bf16": true}'],
+    "adam": ["--options", '{"optimizer": "adam"}'],
+    "adamasync": ["--options", '{"optimizer": "adamasync"}'],
+    "adagrad, 4096": ["--options", json.dumps({"batch_size": LARGE})],
+}
+TENSORFLOW1 = {
+    "TF 1.15.5 adagrad": [],
+    "TF 1.15.5 adam": ["--optimizer", "adam"],
+    "TF 1.15.5 adagrad, 4096": ["--batch-size", str(LARGE)],
+}
+
+
+class Ratio(NamedTuple):
+    """What is compared with what, and what is asked of it."""
+
+    ours: str
+    other: str
+    required: float | None
+    moonshot: float | None
+
+
+RATIOS = (
+    Ratio("adagrad", "TF 1.15.5 adagrad", 2.6, 3.2),
+    Ratio("adagrad, async", "TF 1.15.5 adagrad", 3.1, 3.6),
+    Ratio("adagrad", "PyTorch adagrad", 1.4, 1.8),
+    Ratio("adam", "TF 1.15.5 adam", 7, 10),
+    Ratio("adamasync", "TF 1.15.5 adam", 7, 10),
+    Ratio("adagrad, 4096", "TF 1.15.5 adagrad, 4096", 2.5, 3.5),
+    Ratio("adagrad", "adagrad, from memory", 0.95, 1.0),
+    Ratio("adagrad, bf16", "adagrad", 0.9, None),
+    Ratio("adagrad", "Keras adagrad", None, None),
+)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Steps a second of training from shards.")
-    parser.add_argument("data", help="shards folder, or the data folder")
-    parser.add_argument("--batch-size", type=int, nargs="+", default=[512, 4096])
-    parser.add_argument("--optimizer", nargs="+", default=["adagrad"])
-    parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"])
-    parser.add_argument("--seconds", type=float, default=5.0, help="about, of each run")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path, help="folder with a raw log and its shards")
+    parser.add_argument("--seconds", type=float, default=3.0, help="counted in each run")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="rows of the table")
+    parser.add_argument("--python37", help="a Python with TensorFlow 1.15.5; else looked for")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure(arguments.data, arguments.seconds, **json.loads(arguments.one))))
-        return
-    cases = [
-        {"batch_size": size, "optimizer": optimizer, "bf16": precision == "bf16"}
-        for size in arguments.batch_size
-        for optimizer in arguments.optimizer
-        for precision in arguments.precision
-    ]
-    found: list[list[dict[str, float]]] = [[] for _ in cases]
-    for _ in range(arguments.runs):
-        for case, results in zip(cases, found, strict=True):
-            results.append(in_process(arguments.data, arguments.seconds, case))
-    report = [case | summary(results) for case, results in zip(cases, found, strict=True)]
+    commands, missing = found_commands(arguments)
+    if arguments.only:
+        commands = {name: commands[name] for name in arguments.only}
+    timings = in_turn(commands, arguments.runs, warm_up=False)
+    rows = {name: figures(timing) for name, timing in timings.items()}
+    ratios = [compared(ratio, rows) for ratio in RATIOS if {ratio.ours, ratio.other} <= set(rows)]
     if arguments.json:
-        print(json.dumps(report, indent=2))
-        return
-    for row in report:
-        precision = "bf16" if row["bf16"] else "fp32"
-        low, high = row["range"]
-        print(
-            f"batch {row['batch_size']:>5} {row['optimizer']:<16}{precision}  "
-            f"{row['steps_per_second']:7.1f} steps/s ({low:.1f} to {high:.1f})  "
-            f"{row['samples_per_second']:>9,.0f} samples/s  first step after "
-            f"{row['first_step_seconds']:.1f} s  {row['peak_mib']:,.0f} MiB"
-        )
+        print(json.dumps({"rows": rows, "ratios": ratios, "missing": missing}, indent=2))
+    else:
+        show(rows, ratios, missing)
 
 
-def in_process(data: str, seconds: float, case: dict[str, Any]) -> dict[str, float]:
-    command = [sys.executable, __file__, data, "--seconds", str(seconds), "--one", json.dumps(case)]
-    started = time.time()
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    result: dict[str, float] = json.loads(text)
-    result["first_step_seconds"] = result.pop("first_step_at") - started
-    return result
+def found_commands(arguments: argparse.Namespace) -> tuple[dict[str, Command], list[str]]:
+    """Return what can run here, by name, and a line for each baseline that cannot."""
+    seconds = ["--seconds", arguments.seconds]
+    commands, missing = {}, []
+    python37 = next(tensorflow1_pythons(arguments.python37), None)
+    if python37:
+        log = arguments.data / open_shards(arguments.data).schema.splits["train"]
+        script = HERE / "baseline_tensorflow1.py"
+        for name, options in TENSORFLOW1.items():
+            commands[name] = Command([python37, script, log, *options, *seconds])
+    else:
+        missing.append("TF 1.15.5: no Python 3.7 that imports it; give one with --python37")
+    for library in ("torch", "keras"):
+        name = {"torch": "PyTorch", "keras": "Keras"}[library]
+        if find_spec(library) is None:
+            missing.append(f"{name}: not installed here; pip install {library}")
+            continue
+        script = HERE / f"baseline_{library}.py"
+        commands[f"{name} adagrad"] = Command([sys.executable, script, arguments.data, *seconds])
+    for name, options in OURS.items():
+        script = HERE / "train_ours.py"
+        commands[name] = Command([sys.executable, script, arguments.data, *options, *seconds])
+    return commands, missing
 
 
-def measure(data: str, seconds: float, **options: Any) -> dict[str, float]:
-    """Train for about so many seconds in this process."""
-    import resource
-
-    from smt_model import runtime
-
-    runtime.start_tensorflow()
-    from smt_features import open_shards
-    from smt_model.config import TrainConfig
-    from smt_model.run_directory import RunDirectory
-    from smt_model.trainer import Trainer
-
-    with tempfile.TemporaryDirectory() as folder:
-        config = TrainConfig(data_location=data, steps=10**9, **options)
-        trainer = Trainer(config, open_shards(data), RunDirectory(Path(folder)))
-        ticks: list[tuple[int, float]] = []
-        with trainer.batches() as batches:
-            ready = iter(batches)
-            while not ticks or time.time() < ticks[0][1] + seconds:
-                trainer.advance(ready)
-                ticks.append((trainer.step, time.time()))
-    warm = next((tick for tick in ticks if tick[0] >= WARM_UP), ticks[0])
-    rate = (ticks[-1][0] - warm[0]) / (ticks[-1][1] - warm[1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {
-        "rate": rate,
-        "first_step_at": ticks[0][1],
-        "peak_mib": peak,
-        "samples": rate * config.batch_size,
-    }
+def tensorflow1_pythons(given: str | None) -> Iterator[str]:
+    """Yield the Pythons 3.7 that have TensorFlow 1."""
+    installed = (Path.home() / ".pyenv" / "versions").glob("3.7*/bin/python3.7")
+    candidates = [given] if given else [shutil.which("python3.7"), *map(str, installed)]
+    for python in filter(None, candidates):
+        probe = [python, "-c", "import tensorflow; assert tensorflow.__version__[:2] == '1.'"]
+        if subprocess.run(probe, check=False, capture_output=True).returncode == 0:
+            yield python
 
 
-def summary(results: list[dict[str, float]]) -> dict[str, Any]:
-    rates = [result["rate"] for result in results]
+def figures(timing: Timing) -> dict[str, Any]:
+    """Return what the runs of one row printed and used."""
+    printed = [json.loads(run.output) for run in timing.runs]
+    rates = [line["rate"] for line in printed]
+    started = zip(printed, timing.runs, strict=True)
     return {
         "steps_per_second": statistics.median(rates),
-        "range": [min(rates), max(rates)],
-        "samples_per_second": statistics.median(result["samples"] for result in results),
-        "first_step_seconds": statistics.median(r["first_step_seconds"] for r in results),
-        "peak_mib": max(result["peak_mib"] for result in results),
+        "rates": rates,
+        "first_step_seconds": statistics.median(
+            line["first_step_at"] - run.started for line, run in started
+        ),
+        "peak_mib": timing.peak_mib,
     }
+
+
+def compared(ratio: Ratio, rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    pairs = zip(rows[ratio.ours]["rates"], rows[ratio.other]["rates"], strict=True)
+    ratios = [ours / other for ours, other in pairs]
+    return {**ratio._asdict(), "ratio": statistics.median(ratios), "ratios": ratios}
+
+
+def show(rows: dict[str, dict[str, Any]], ratios: list[dict[str, Any]], missing: list[str]) -> None:
+    """Print both tables as Markdown."""
+    print("| | steps/s | samples/s | first step after | peak memory |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, row in rows.items():
+        rate, size = row["steps_per_second"], LARGE if str(LARGE) in name else BATCH
+        print(
+            f"| {name} | {rate:.1f} ({min(row['rates']):.1f} to {max(row['rates']):.1f}) "
+            f"| {rate * size:,.0f} | {row['first_step_seconds']:.1f} s "
+            f"| {row['peak_mib']:,.0f} MiB |"
+        )
+    for line in missing:
+        print(f"| {line} | | | | |")
+    print("\n| ratio | median (range) | required | moonshot |\n| --- | --- | --- | --- |")
+    for row in ratios:
+        low, high = min(row["ratios"]), max(row["ratios"])
+        asked = " | ".join(str(row[name] or "none") for name in ("required", "moonshot"))
+        print(
+            f"| {row['ours']} against {row['other']} "
+            f"| {row['ratio']:.2f} ({low:.2f} to {high:.2f}) | {asked} |"
+        )
 
 
 if __name__ == "__main__":

@@ -28,10 +28,6 @@ OURS = {"--parquet-dataset-shuffle": "--shuffle", "--no-parquet-dataset-shuffle"
 
 _LATER = "is not available yet."
 REFUSED = {
-    "--ev": f"(EmbeddingVariable, a vector per key) {_LATER}",
-    "--ev-elimination": f"(dropping keys of an EmbeddingVariable) {_LATER}",
-    "--ev-filter": f"(admitting keys to an EmbeddingVariable) {_LATER}",
-    "--adaptive-emb": f"(Adaptive Embedding) {_LATER}",
     "--dynamic-ev": f"(vectors whose width depends on frequency) {_LATER}",
     "--multihash": f"(Multi-Hash Variable) {_LATER}",
     "--incremental-ckpt": f"(checkpoints of the rows that changed) {_LATER}",
@@ -59,10 +55,8 @@ VALUED = frozenset(
 
 NEUTRAL = frozenset(
     {
-        "--no-ev",
         "--ev-elimination=None",
         "--ev-filter=None",
-        "--no-adaptive-emb",
         "--no-dynamic-ev",
         "--no-multihash",
         "--incremental-ckpt=0",

@@ -10,7 +10,7 @@ from smt_cli.report import print_json
 def command(
     *, json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False
 ) -> None:
-    """Print versions, processor and memory, as a bug report needs them."""
+    """Print what a bug report needs: versions, processor, memory."""
     from smt_features.environment import environment
 
     found = environment()

@@ -20,7 +20,10 @@ def command(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the model card as JSON.")] = False,
 ) -> None:
-    """Export the newest checkpoint of a run as a SavedModel with its model card."""
+    """Export a trained model for TensorFlow Serving.
+
+    The newest checkpoint of a run becomes a SavedModel, with a model card beside it.
+    """
     from smt_cli.report import size
     from smt_model import runtime
     from smt_model.run_directory import RunDirectory

@@ -41,7 +41,10 @@ def command(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the statistics as JSON.")] = False,
 ) -> None:
-    """Show what a log holds, what hashing did to it, and what differs between splits or days."""
+    """Show what a log holds and what hashing did to it.
+
+    Splits are compared with each other, and two datasets or days when both are given.
+    """
     from smt_cli.column_tables import print_one_column
     from smt_cli.drift_tables import print_drift
     from smt_cli.progress import stages

@@ -22,7 +22,10 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Write a prediction, or what is wrong, for every row of a log, in order."""
+    """Write a prediction for every row of a log, in order.
+
+    A row that breaks a rule gets an error instead, so rows in are rows out.
+    """
     from time import perf_counter
 
     from smt_cli.progress import stages

@@ -52,20 +52,27 @@ def command(
     from time import perf_counter
 
     with importing():
+        from smt_features.identity import SourceDigests
+        from smt_features.sources import find_sources
+        from smt_schemas import DatasetSchema, UsageError, taobao
+
+    if part is not None and merge is not None:
+        raise UsageError("--part makes a part and --merge joins them; give one of the two.")
+    parsed = DatasetSchema.from_toml(schema) if schema else taobao()
+    # A core digests while the other one imports.
+    digests = SourceDigests(find_sources(directory, parsed)) if part is None else None
+    with importing():
         from smt_cli.progress import stages
         from smt_cli.report import prepared_as_json, print_json, print_part, print_prepared
         from smt_features.manifest import PrepareOptions
         from smt_features.parts import merge_parts, parse_part, prepare_part
         from smt_features.prepare import prepare
         from smt_features.reading import PrepareJob
-        from smt_schemas import DatasetSchema, UsageError, taobao
 
-    if part is not None and merge is not None:
-        raise UsageError("--part makes a part and --merge joins them; give one of the two.")
     job = PrepareJob(
         directory,
         output or directory / "shards",
-        DatasetSchema.from_toml(schema) if schema else taobao(),
+        parsed,
         PrepareOptions(
             format=format.value,
             shuffle=shuffle,
@@ -85,9 +92,9 @@ def command(
             number, parts = parse_part(part)
             record = prepare_part(job, number, parts, progress)
         elif merge is not None:
-            result = merge_parts(job, merge, progress)
+            result = merge_parts(job, merge, progress, digests)
         else:
-            result = prepare(job, progress)
+            result = prepare(job, progress, digests)
     if part is not None:
         print_part(record, part, as_json=json)
     elif json:

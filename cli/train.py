@@ -73,6 +73,39 @@ def command(
         bool, typer.Option(help="Each epoch in an order of its own, or all as the shards are.")
     ] = True,
     bf16: Annotated[bool, typer.Option("--bf16", help="BF16 arithmetic in the towers.")] = False,
+    ev: Annotated[
+        bool, typer.Option(help="A vector for each key of hashed features; needs shards with keys.")
+    ] = False,
+    adaptive_emb: Annotated[
+        bool, typer.Option(help="A vector for each frequent key; the others share buckets.")
+    ] = False,
+    adaptive_threshold: Annotated[
+        int, typer.Option(help="Occurrences that make a key frequent.")
+    ] = 3,
+    ev_filter: Annotated[
+        str | None,
+        typer.Option(help="Admit keys by count: counter (exact) or cbf (in fixed memory)."),
+    ] = None,
+    filter_freq: Annotated[int, typer.Option(help="Occurrences until a key is admitted.")] = 3,
+    cbf_expected_keys: Annotated[
+        int, typer.Option(help="Keys of a feature that the cbf filter is made for.")
+    ] = 1_000_000,
+    cbf_false_positive_rate: Annotated[
+        float, typer.Option(help="Share of keys that it may admit early.")
+    ] = 0.01,
+    ev_elimination: Annotated[
+        str | None,
+        typer.Option(help="Drop keys at checkpoints: gstep (not seen lately) or l2 (small)."),
+    ] = None,
+    steps_to_live: Annotated[
+        int, typer.Option(help="Steps without a key after which gstep drops it.")
+    ] = 4000,
+    l2_threshold: Annotated[
+        float, typer.Option(help="Half the sum of squares below which l2 drops a vector.")
+    ] = 0.03,
+    ev_capacity: Annotated[
+        int, typer.Option(help="Keys there is room for; only those that exist take memory.")
+    ] = 1 << 24,
     emb_fusion: Annotated[
         bool, typer.Option(help="One embedding table for all features. Same losses.")
     ] = True,
@@ -157,10 +190,6 @@ def command(
     from smt_model.interruption import StopRequestedError
     from smt_model.training import train
 
-    if options.bf16:
-        from smt_model.bf16 import kernels
-
-        typer.echo(kernels().text, err=True)
     try:
         run, result = train(options, resume)
     except StopRequestedError as stopped:

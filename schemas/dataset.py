@@ -66,7 +66,9 @@ class DatasetSchema(BaseModel):
     splits: dict[str, str] = Field(min_length=1)
     columns: list[Column] = Field(min_length=1, max_length=4096)
     derived: list[Derived] = Field(default=[], max_length=4096, exclude_if=lambda value: not value)
-    drift: DriftThresholds = DriftThresholds()
+    drift: DriftThresholds = Field(
+        default=DriftThresholds(), exclude_if=lambda value: value == DriftThresholds()
+    )
 
     @property
     def labels(self) -> list[Column]:

@@ -3,15 +3,10 @@
 ``mmh3`` is the reference; golden vectors in the tests pin both.
 """
 
-from typing import Literal
-
 import polars as pl
 import polars_hash  # noqa: F401  (registers the `nchash` namespace)
 
 from smt_schemas import Column
-
-HASH_NAME: Literal["murmur3_x86_32"] = "murmur3_x86_32"
-"""Name of the bucket hash in manifests."""
 
 KEY_MASK = (1 << 63) - 1
 """Keys are 63 bits wide, so that they fit a signed integer."""

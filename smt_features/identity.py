@@ -58,16 +58,16 @@ class SourceDigests:
     ----------
     sources
         The files.
-    executor
-        Runs the digesting.
     """
 
-    def __init__(self, sources: list[Source], executor: ThreadPoolExecutor) -> None:
+    def __init__(self, sources: list[Source]) -> None:
         self._sources = sources
         self._before = [_state(source) for source in sources]
+        executor = ThreadPoolExecutor(1)
         self._digests: list[Future[str]] = [
             executor.submit(sha256, source.path) for source in sources
         ]
+        executor.shutdown(wait=False)  # takes no more, and ends when these are done
 
     def records(self, rows: Mapping[str, int]) -> list[SourceRecord]:
         """Return the record of each file; ``rows`` is by name.

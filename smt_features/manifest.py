@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from smt_features.files import published
-from smt_features.hashing import HASH_NAME
 from smt_schemas import DatasetSchema, UserError, describe
 
 NAME = "manifest.json"
@@ -100,7 +99,7 @@ class SplitRecord(Model):
 class Hash(Model):
     """The hash that made the buckets."""
 
-    name: Literal["murmur3_x86_32"] = HASH_NAME
+    name: Literal["murmur3_x86_32"] = "murmur3_x86_32"
     seed: NonNegativeInt = Field(default=0, lt=2**32)
 
 

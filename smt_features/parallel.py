@@ -6,8 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+import polars as pl
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+# Polars imports NumPy when it first meets an array, and fails when several threads do so at once.
+pl.Series(np.zeros(0))
 
 
 def ordered_map(function: Callable[[T], R], items: Iterable[T], *, waiting: int = 0) -> Iterator[R]:

@@ -13,7 +13,6 @@ import shutil
 import socket
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -121,7 +120,9 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
     return record
 
 
-def merge_parts(job: PrepareJob, parts: int, progress: Progress) -> Prepared:
+def merge_parts(
+    job: PrepareJob, parts: int, progress: Progress, digests: SourceDigests | None = None
+) -> Prepared:
     """Write the dataset from finished parts, and remove them.
 
     Raises
@@ -131,8 +132,8 @@ def merge_parts(job: PrepareJob, parts: int, progress: Progress) -> Prepared:
         raise.
     """
     sources = find_sources(job.directory, job.schema)
-    with locked(job.output), ThreadPoolExecutor(1) as executor:
-        digests = SourceDigests(sources, executor)
+    digests = digests or SourceDigests(sources)
+    with locked(job.output):
         if current := find_current(job, digests):
             return current
         vocabularies = shared_vocabularies(job.output / FOLDER, sources, job.schema, progress)

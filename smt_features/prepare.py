@@ -59,11 +59,24 @@ class Prepared:
         return published + self.manifest.rejected_rows
 
 
-def prepare(job: PrepareJob, progress: Progress = lambda _stage, _done, _total: None) -> Prepared:
+def prepare(
+    job: PrepareJob,
+    progress: Progress = lambda _stage, _done, _total: None,
+    digests: SourceDigests | None = None,
+) -> Prepared:
     """Validate, encode, shuffle and write the raw logs of a folder.
 
     A run that was killed is taken up where it was: shards that it finished are not written
     again.
+
+    Parameters
+    ----------
+    job
+        What to prepare.
+    progress
+        Called as work is done.
+    digests
+        Those of the raw files, when their digesting was begun before.
 
     Raises
     ------
@@ -73,8 +86,8 @@ def prepare(job: PrepareJob, progress: Progress = lambda _stage, _done, _total: 
         holds another dataset or is being written by another process.
     """
     sources = find_sources(job.directory, job.schema)
-    with locked(job.output), ThreadPoolExecutor(1) as executor:
-        digests = SourceDigests(sources, executor)
+    digests = digests or SourceDigests(sources)
+    with locked(job.output):
         if current := find_current(job, digests):
             return current
         work = job.output / WORK
@@ -162,7 +175,7 @@ def _require_good(job: PrepareJob, rows: Rows) -> None:
             "--max-bad-fraction F."
         )
     msg = (
-        f"{rejected.rows:,} of {rows.total:,} rows are bad; nothing was published.\n"
+        f"Bad rows: {rejected.rows:,} of {rows.total:,}; nothing was published.\n"
         f"{rejected.summary(job.schema)}\n"
         f"All of them are in {path}. {remedy}"
     )

@@ -101,7 +101,7 @@ class Rejected:
             f"  {count:>9,}  {f'{column}: ' if column else ''}{MEANING[rule]}"
             for (column, rule), count in ranked
         ]
-        lines.append(f"First {self._first.height}:")
+        lines.append("First of them:")
         lines += [
             f"  {row['file']}:{row['line']}: {_explain(row, schema)}"
             for row in self._first.iter_rows(named=True)

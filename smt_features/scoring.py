@@ -49,11 +49,12 @@ class ScoringLog:
     reads: Iterator[Callable[[], RowBlock]]
 
     def rows(
-        self, seed: int, vocabularies: Vocabularies = NO_VOCABULARIES
+        self, seed: int, vocabularies: Vocabularies = NO_VOCABULARIES, *, keys: bool = False
     ) -> Iterator[ScoringRows]:
         """Yield all rows in order, encoded on all cores in bounded memory.
 
-        ``seed`` is that of the hash; the schema's vocab columns need their vocabularies.
+        ``seed`` is that of the hash; the schema's vocab columns need their vocabularies, and
+        ``keys`` asks for the keys of hashed features, too.
 
         Raises
         ------
@@ -63,7 +64,7 @@ class ScoringLog:
         model = row_model(self.schema)
 
         def work(read: Callable[[], RowBlock]) -> ScoringRows:
-            return score(read(), self.schema, model, seed, vocabularies)
+            return score(read(), self.schema, model, seed, vocabularies, keys=keys)
 
         return ordered_map(work, self.reads)
 

@@ -47,6 +47,8 @@ def score(
     model: type[BaseModel],
     seed: int,
     vocabularies: Vocabularies,
+    *,
+    keys: bool,
 ) -> ScoringRows:
     """Encode the good rows of a block and explain the others.
 
@@ -62,11 +64,14 @@ def score(
         Of the hash.
     vocabularies
         Those of the schema's vocab columns.
+    keys
+        Whether hashed features get their keys, too.
     """
     rows = good_rows(block, schema)
     errors = _errors(block, rows.bad, schema, model) if rows.bad.any() else []
-    frame = encode(rows.cells, rows.lists, schema, seed=seed, keys=False, vocabularies=vocabularies)
-    return ScoringRows(~rows.bad.to_numpy(), _batch(frame, schema), errors, block.position)
+    frame = encode(rows.cells, rows.lists, schema, seed=seed, keys=keys, vocabularies=vocabularies)
+    batch = _batch(frame, schema, keys=keys)
+    return ScoringRows(~rows.bad.to_numpy(), batch, errors, block.position)
 
 
 def _errors(
@@ -95,10 +100,10 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
 
 
-def _batch(frame: pl.DataFrame, schema: DatasetSchema) -> Batch:
+def _batch(frame: pl.DataFrame, schema: DatasetSchema, *, keys: bool) -> Batch:
     table = frame.to_arrow()
     batch: dict[str, Array | Bags] = {}
-    for column in layout(schema, keys=False):
+    for column in layout(schema, keys=keys):
         array = table.column(column.name).combine_chunks()
         if column.counts is None:
             batch[column.name] = array.to_numpy(zero_copy_only=False)

@@ -1,6 +1,6 @@
 """Puts a model, its optimizer and its step together, as the options say."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,14 +31,19 @@ class Assembly(NamedTuple):
     step: Callable[[Sequence[FusedBatch]], NDArray[np.float32]]
 
 
-def assemble(config: TrainConfig, schema: DatasetSchema, total_steps: int) -> Assembly:
-    """Return the parts of a run of so many steps, with their initial values."""
+def assemble(
+    config: TrainConfig, schema: DatasetSchema, total_steps: int, bf16_native: bool | None = None
+) -> Assembly:
+    """Return the parts of a run of so many steps, with their initial values.
+
+    `bf16_native` is as for `MultiTaskModel`.
+    """
     optimizer = make_optimizer(config, total_steps)
     loss = Loss(task_weights(config.task_weight, schema.tasks), config.l2_regularization)
-    model = MultiTaskModel(
+    model = make_model(
+        config,
         schema,
-        config.seed,
-        bf16=config.bf16,
+        bf16_native=bf16_native,
         emb_fusion=config.emb_fusion and not config.tf,
         slots=None if config.tf else optimizer.initial,
     )
@@ -56,3 +61,37 @@ def assemble(config: TrainConfig, schema: DatasetSchema, total_steps: int) -> As
         async_embedding=config.async_embedding,
     )
     return Assembly(model, optimizer, step)
+
+
+def make_model(
+    config: TrainConfig,
+    schema: DatasetSchema,
+    *,
+    bf16_native: bool | None = None,
+    emb_fusion: bool = True,
+    slots: Mapping[str, float] | None = None,
+) -> MultiTaskModel:
+    """Return the model of a run with its initial values.
+
+    Parameters
+    ----------
+    config, schema
+        The options, and the schema of the data.
+    bf16_native, emb_fusion, slots
+        As for `MultiTaskModel`.
+
+    Raises
+    ------
+    UsageError
+        When options are about columns that the schema does not have.
+    """
+    return MultiTaskModel(
+        schema,
+        config.seed,
+        bf16=config.bf16,
+        bf16_native=bf16_native,
+        emb_fusion=emb_fusion,
+        slots=slots,
+        variables=config.embedding_variables(schema),
+        capacity=config.ev_capacity,
+    )

@@ -1,13 +1,21 @@
 """Turns a reader's batch into what a step needs, so that no id work is left to the step."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smt_features import Bags, Batch
+from smt_features.batch import Array
 from smt_model.layout import TableLayout
+
+if TYPE_CHECKING:
+    from smt_model.ev.variables import EmbeddingVariables
+
+KEY = "_key"
+"""Ending of the columns of keys, which ``smt prepare --keys`` writes."""
 
 
 class TableBatch(NamedTuple):
@@ -29,22 +37,43 @@ class TableBatch(NamedTuple):
     weights: NDArray[np.float32]
 
 
+class FreshRows(NamedTuple):
+    """Rows that keys own from this batch on.
+
+    Attributes
+    ----------
+    rows
+        int32 [N].
+    vectors
+        float32 [N, dim], what they begin with.
+    shared
+        int32 [N], a row whose vector they begin with instead; -1 for none.
+    """
+
+    rows: NDArray[np.int32]
+    vectors: NDArray[np.float32]
+    shared: NDArray[np.int32]
+
+
 class FusedBatch(NamedTuple):
     """A batch as a step takes it.
 
     Attributes
     ----------
     tables
-        One part for each table.
+        A part for each table.
     labels
         float32 [B, tasks].
     numerics
         float32 [B, numeric features].
+    fresh
+        Fresh rows of each table; empty for a model without embedding variables.
     """
 
     tables: tuple[TableBatch, ...]
     labels: NDArray[np.float32]
     numerics: NDArray[np.float32]
+    fresh: tuple[FreshRows, ...] = ()
 
 
 class Fuser:
@@ -58,55 +87,105 @@ class Fuser:
         Names of the label columns, in the order of the tasks.
     numerics
         Names of the numeric features.
+    variables
+        The embedding variables of each table; none for a model without.
     """
 
     def __init__(
-        self, layouts: Sequence[TableLayout], labels: Sequence[str], numerics: Sequence[str] = ()
+        self,
+        layouts: Sequence[TableLayout],
+        labels: Sequence[str],
+        numerics: Sequence[str] = (),
+        variables: "Sequence[EmbeddingVariables]" = (),
     ) -> None:
-        self._tables = [_TableFuser(layout) for layout in layouts]
+        self._tables = [
+            _TableFuser(layout, of_table) for layout, of_table in zip_longest(layouts, variables)
+        ]
         self._labels = tuple(labels)
         self._numerics = tuple(numerics)
 
-    def __call__(self, batch: Batch) -> FusedBatch:
-        """Return the fused form of a batch of `smt_features`."""
+    def __call__(self, batch: Batch, step: int | None = None) -> FusedBatch:
+        """Return the fused form of a batch of `smt_features`.
+
+        Parameters
+        ----------
+        batch
+            The rows.
+        step
+            The update that they are for, counted from 1: keys are counted and admitted. None
+            only looks them up.
+        """
         labels = np.stack([batch[name] for name in self._labels], axis=1, dtype=np.float32)
         numerics = np.empty((len(labels), len(self._numerics)), np.float32)
         for position, name in enumerate(self._numerics):
             numerics[:, position] = batch[name]
-        tables = tuple(table(batch, len(labels)) for table in self._tables)
-        return FusedBatch(tables, labels, numerics)
+        parts, fresh = zip(*(table(batch, step) for table in self._tables), strict=True)
+        begun = tuple(rows for rows in fresh if rows is not None)
+        return FusedBatch(parts, labels, numerics, begun)
+
+
+class Entries(NamedTuple):
+    """The entries of one feature in a batch, row after row.
+
+    Attributes
+    ----------
+    values
+        [E], the ids (int32) or keys (int64).
+    bags
+        int64 [E], ``example · features + feature``.
+    weights
+        float32 [E], as in `TableBatch`.
+    counts
+        int64 [E], occurrences that an entry stands for.
+    """
+
+    values: NDArray[np.integer]
+    bags: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    counts: NDArray[np.int64]
 
 
 class _TableFuser:
     """Fuses the features of one table; keeps a scratch int32 for each row of the table."""
 
-    def __init__(self, layout: TableLayout) -> None:
-        self._width = len(layout.features)
-        numbered = list(enumerate(zip(layout.features, layout.offsets, strict=False)))
-        self._single = [
-            (i, column.name, start) for i, (column, start) in numbered if not column.is_list
-        ]
-        self._lists = [(i, column.name, start) for i, (column, start) in numbered if column.is_list]
+    def __init__(self, layout: TableLayout, variables: "EmbeddingVariables | None") -> None:
+        self._features = [column.name for column in layout.features]
+        self._starts = [np.int32(start) for start in layout.offsets]
+        self._variables = variables
+        # Pages that no batch touches cost no memory.
         self._last_entry = np.empty(layout.rows, np.int32)
 
-    def __call__(self, batch: Batch, examples: int) -> TableBatch:
-        first_bag = np.arange(0, examples * self._width, self._width, dtype=np.int64)
-        ids, bags, weights = [], [], []
-        for feature, name, start in self._single:
-            ids.append(batch[name] + np.int32(start))  # type: ignore[operator]
-            bags.append(first_bag + feature)
-        weights.append(np.ones(examples * len(self._single), np.float32))
-        for feature, name, start in self._lists:
-            values: Bags = batch[name]  # type: ignore[assignment]
-            lengths = np.diff(values.row_splits)
-            ids.append(values.ids + np.int32(start))
-            bags.append(np.repeat(first_bag + feature, lengths))
-            weights.append(mean_weights(values.counts, lengths))
-        rows, inverse = self._unique(np.concatenate(ids))
+    def __call__(self, batch: Batch, step: int | None) -> tuple[TableBatch, FreshRows | None]:
+        parts, fresh = [], [self._variables.no_rows] if self._variables else []
+        for number, (name, start) in enumerate(zip(self._features, self._starts, strict=False)):
+            if self._variables and name in self._variables.tables:
+                found = self._entries(batch[name + KEY], number)
+                found, begun = self._variables.rows_of(name, found, step)
+                fresh.append(begun)
+            else:
+                found = self._entries(batch[name], number)
+                found = found._replace(values=found.values + start)
+            parts.append(found)
+        joined = FreshRows(*map(np.concatenate, zip(*fresh, strict=True))) if fresh else None
+        return self._joined(parts), joined
+
+    def _entries(self, values: Array | Bags, feature: int) -> Entries:
+        rows = len(values.row_splits) - 1 if isinstance(values, Bags) else len(values)
+        bags = np.arange(feature, rows * len(self._features), len(self._features))
+        if not isinstance(values, Bags):
+            single: NDArray[np.integer] = values  # type: ignore[assignment]
+            return Entries(single, bags, np.ones(rows, np.float32), np.ones(rows, np.int64))
+        lengths = np.diff(values.row_splits)
+        counts = values.counts.astype(np.int64)
+        weights = mean_weights(counts, lengths)
+        return Entries(values.ids, np.repeat(bags, lengths), weights, counts)
+
+    def _joined(self, parts: list[Entries]) -> TableBatch:
+        rows, inverse = self._unique(np.concatenate([part.values for part in parts]))
         positions = np.empty((len(inverse), 2), np.int64)
-        np.concatenate(bags, out=positions[:, 0])
+        np.concatenate([part.bags for part in parts], out=positions[:, 0])
         positions[:, 1] = inverse
-        return TableBatch(rows, positions, np.concatenate(weights))
+        return TableBatch(rows, positions, np.concatenate([part.weights for part in parts]))
 
     def _unique(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         # Each id's last entry stands for it: linear in the entries, where np.unique sorts.

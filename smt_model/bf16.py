@@ -27,10 +27,9 @@ class Kernels(NamedTuple):
     @property
     def text(self) -> str:
         """What was measured and chosen, in a line."""
-        chosen = "BF16 kernels" if self.native else "rounding to BF16, then FP32 kernels"
         return (
             f"BF16: a layer takes {self.bf16 * 1e3:.2f} ms in BF16 and {self.fp32 * 1e3:.2f} ms "
-            f"in FP32 on this machine: {chosen}"
+            f"in FP32 on this machine: {_name(self.native)}"
         )
 
 
@@ -51,10 +50,32 @@ def kernels() -> Kernels:
     return Kernels(*(min(times) for times in zip(*rounds, strict=True)))
 
 
+def uses_native(recorded: bool | None, say: Callable[[str], None]) -> bool:
+    """Return whether a run uses BF16 kernels, and tell `say` why.
+
+    Parameters
+    ----------
+    recorded
+        What a run that is gone on with used, so that it ends in the same bits; None for
+        whatever is faster here.
+    say
+        Hears a line.
+    """
+    if recorded is None:
+        say(kernels().text)
+        return kernels().native
+    say(f"BF16: {_name(recorded)}, as this run began")
+    return recorded
+
+
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def rounded(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Return float32 values rounded to BF16, and round their gradient so, too."""
     return _round(x), _round
+
+
+def _name(native: bool) -> str:
+    return "BF16 kernels" if native else "rounding to BF16, then FP32 kernels"
 
 
 def _round(x: tf.Tensor) -> tf.Tensor:

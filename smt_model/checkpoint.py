@@ -8,12 +8,14 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, StringConstraints, ValidationError
 
+from smt_model.ev.saved import KeyPart, key_parts, restore_keys
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
 from smt_model.origin import Origin
@@ -74,6 +76,9 @@ class State(BaseModel):
         The data.
     pending
         Where the mean losses of the next report start from.
+    bf16_native
+        Whether a run with ``--bf16`` uses BF16 kernels, which is measured at its start; None
+        without. The other kind gives other bits.
     files
         The files of tensors.
     """
@@ -88,6 +93,7 @@ class State(BaseModel):
     options: dict[str, Any]
     origin: Origin
     pending: Pending = Pending()
+    bf16_native: bool | None = None
     files: dict[FileName, FileRecord] = {}
 
 
@@ -104,7 +110,7 @@ def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimi
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-        kept = list(parts(model, optimizer))
+        kept: list[Part | KeyPart] = [*parts(model, optimizer), *key_parts(model, optimizer)]
         shapes = [Shape(part.name, part.dtype, part.shape) for part in kept]
         digest = write_tensors(aside / TENSORS, shapes, (_finite(part) for part in kept))
         record = FileRecord(bytes=(aside / TENSORS).stat().st_size, sha256=digest)
@@ -177,16 +183,21 @@ def restore(
         raise UserError(msg)
     for part in kept:
         part.write(arrays[part.name])
+    try:
+        restore_keys(model, optimizer, arrays)
+    except KeyError as error:
+        msg = f"The checkpoint {directory} is of another model: {error.args[0]} is missing"
+        raise UserError(msg) from error
     if optimizer is not None:
         optimizer.step.assign(state.step)
 
 
-def _finite(part: Part) -> "NDArray[np.generic]":
-    values = part.read()
-    if not np.isfinite(values).all():
-        msg = f"{part.name} is no longer finite, so it is not saved. Lower --learning-rate."
-        raise UserError(msg)
-    return values
+def _finite(part: Part | KeyPart) -> "Iterator[NDArray[np.generic]]":
+    for values in part.pieces():
+        if not np.isfinite(values).all():
+            msg = f"{part.name} is no longer finite, so it is not saved. Lower --learning-rate."
+            raise UserError(msg)
+        yield values
 
 
 def _problem(part: Part, arrays: "dict[str, NDArray[np.generic]]") -> str | None:

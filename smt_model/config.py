@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -17,8 +15,9 @@ from pydantic import (
     model_validator,
 )
 
+from smt_model.ev.options import EvOptions
 from smt_model.task_weight import parse_task_weight
-from smt_schemas import UsageError, UserError
+from smt_schemas import DatasetSchema, UsageError, UserError
 
 OptimizerName = Literal["adagrad", "adagraddecay", "adam", "adamasync", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
@@ -38,7 +37,7 @@ FREE = frozenset(
 """Options that do not decide the weights after a given step: a resumed run may change them."""
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(EvOptions):
     """The options of a run. The defaults are those of DeepRec's documented command.
 
     Attributes
@@ -75,6 +74,10 @@ class TrainConfig(BaseModel):
         Whether each epoch has a row order of its own; otherwise that of the shards.
     bf16
         BF16 arithmetic in the towers; variables, last layer, loss and metrics stay FP32.
+    ev_capacity
+        Keys that a table has room for; memory is used for those that exist.
+    columns
+        Other values of the options in `EvOptions`, by feature.
     emb_fusion
         One embedding table for all features of a width; otherwise a table for each feature.
     op_fusion
@@ -107,8 +110,6 @@ class TrainConfig(BaseModel):
         Library that allocates memory; None for the system's.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
     data_location: str = "data"
     output_dir: str = "result"
     checkpoint: str | None = None
@@ -131,6 +132,8 @@ class TrainConfig(BaseModel):
     seed: int = Field(default=2021, ge=0, lt=2**31)
     shuffle: bool = True
     bf16: bool = False
+    ev_capacity: PositiveInt = 1 << 24
+    columns: dict[str, dict[str, Any]] = Field(default={})
     emb_fusion: bool = True
     op_fusion: bool = True
     smartstaged: bool = True
@@ -205,6 +208,26 @@ class TrainConfig(BaseModel):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _columns_make_sense(self) -> Self:
+        for name, values in self.columns.items():
+            try:
+                self.changed(values)
+            except ValidationError as error:
+                msg = f"column {name}: {problems(error)}"
+                raise ValueError(msg) from error
+        return self
+
+    @model_validator(mode="after")
+    def _keys_have_a_table(self) -> Self:
+        if self._any_feature("owns_vectors") and (self.tf or not self.emb_fusion):
+            msg = "ev and adaptive-emb keep keys in the fused table: no --tf, no --no-emb-fusion"
+            raise ValueError(msg)
+        if self._any_feature("ev_elimination") and not self.save_steps:
+            msg = "ev-elimination drops keys every save-steps; give those, too"
+            raise ValueError(msg)
+        return self
+
     @classmethod
     def from_options(cls, **options: object) -> Self:
         """Check the options of a command line.
@@ -217,7 +240,7 @@ class TrainConfig(BaseModel):
         try:
             return cls.model_validate(options)
         except ValidationError as error:
-            raise UsageError(_problems(error)) from error
+            raise UsageError(problems(error)) from error
 
     @classmethod
     def from_json(cls, path: Path) -> Self:
@@ -234,17 +257,45 @@ class TrainConfig(BaseModel):
             msg = f"Cannot read {path}: {error.strerror}. Is this the directory of a run?"
             raise UserError(msg) from error
         except ValidationError as error:
-            msg = f"{path} is not the configuration of a run: {_problems(error)}"
+            msg = f"{path} is not the configuration of a run: {problems(error)}"
             raise UserError(msg) from error
+
+    def embedding_variables(self, schema: DatasetSchema) -> dict[str, EvOptions]:
+        """Return the features whose keys own vectors, with their options.
+
+        They are hashed ones; what is encoded otherwise does not collide.
+
+        Raises
+        ------
+        UsageError
+            When a column with options of its own is no hashed feature.
+        """
+        hashed = [column.name for column in schema.features if column.encoding == "hash"]
+        for name in self.columns.keys() - set(hashed):
+            msg = f"columns.{name}: the schema has no hashed feature of that name."
+            raise UsageError(msg)
+        options = {name: self.changed(self.columns.get(name, {})) for name in hashed}
+        return {name: option for name, option in options.items() if option.owns_vectors}
 
     def deciding(self) -> dict[str, Any]:
         """Return the options that decide the weights, as JSON values.
 
-        The length is one of them when the learning rate falls until the end of the run.
+        The length is one of them when the learning rate falls until the end of the run, and so
+        are the checkpoints when keys are dropped with them, and all that decides which steps
+        make a call when lookups run ahead within it.
         """
-        falls_to_the_end = self.lr_schedule != "constant" and not self.lr_decay_steps
-        free = FREE - {"steps", "epochs"} if falls_to_the_end else FREE
-        return self.model_dump(mode="json", exclude=set(free))
+        free = set(FREE)
+        if self.lr_schedule != "constant" and not self.lr_decay_steps:
+            free -= {"steps", "epochs"}
+        if self._any_feature("ev_elimination"):
+            free -= {"save_steps"}
+        if self.async_embedding:
+            free -= {"steps", "epochs", "save_steps", "eval_steps", "timeline"}
+        return self.model_dump(mode="json", exclude=free)
+
+    def _any_feature(self, name: str) -> bool:
+        columns = [self.changed(values) for values in self.columns.values()]
+        return any(getattr(options, name) for options in [self, *columns])
 
     def differences(self, deciding: Mapping[str, Any]) -> list[str]:
         """Return, in words, how a run's deciding options (kept against these) differ.
@@ -269,7 +320,8 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _problems(error: ValidationError) -> str:
+def problems(error: ValidationError) -> str:
+    """Return what Pydantic refused, with options as they are typed."""
     found = []
     for item in error.errors(include_url=False):
         where = option(str(item["loc"][0])) + ": " if item["loc"] else ""

@@ -44,7 +44,7 @@ def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
 
 def _options(path: Path) -> dict[str, Any]:
     options = {name.replace("-", "_"): value for name, value in _read(path).items()}
-    known = list(TrainConfig.model_fields)
+    known = sorted(TrainConfig.model_fields)
     for name in options:
         if name not in known:
             near = get_close_matches(name, known, n=1, cutoff=_SIMILAR)

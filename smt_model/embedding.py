@@ -1,10 +1,11 @@
 """An embedding table shared by several features."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import tensorflow as tf
 
-from smt_model.batching import TableBatch
+from smt_model.batching import FreshRows, TableBatch
 from smt_model.initial import truncated_normal
 from smt_model.layout import TableLayout
 
@@ -30,26 +31,32 @@ class EmbeddingTable(tf.Module):
     def __init__(self, layout: TableLayout, seed: int, slots: Mapping[str, float]) -> None:
         super().__init__(name="embedding")
         self.layout = layout
-        self._blocks = 1 + len(slots)
+        self._slots = tuple(slots.values())
+        # Rows that keys can own get memory when they are written, page by page.
+        shape = [layout.rows, layout.dim * (1 + len(slots))]
+        # No second reference to the tensor: the first sparse access would copy it.
         self.packed = tf.Variable(
-            tf.zeros([layout.rows, layout.dim * self._blocks]), trainable=False, name="packed"
+            tf.raw_ops.Empty(shape=shape, dtype=tf.float32), trainable=False, name="packed"
         )
-        for column, start in zip(layout.features, layout.offsets, strict=False):
-            shape = (column.buckets, layout.dim)
-            vectors = truncated_normal(shape, part_name(column.name), seed)
-            filled = [tf.fill(shape, value) for value in slots.values()]
-            self.packed[start : start + column.buckets].assign(tf.concat([vectors, *filled], 1))
+        for column, (start, stop) in zip(layout.features, pairwise(layout.offsets), strict=True):
+            name, size = part_name(column.name), (stop - start, layout.dim)
+            # Not by a slice: assigning to one copies the whole variable.
+            self.assign(tf.range(start, stop), self._begun(truncated_normal(size, name, seed)))
 
     def read(self, batch: TableBatch) -> list[tf.Tensor]:
         """Return the vectors of a batch's rows and their slots, float32 [U, dim] each."""
         # Never a read of the whole variable: once rows were updated, that copies the table.
-        return tf.split(self.packed.sparse_read(batch.rows), self._blocks, axis=1)  # type: ignore[no-any-return]
+        return tf.split(self.packed.sparse_read(batch.rows), 1 + len(self._slots), axis=1)  # type: ignore[no-any-return]
+
+    def begin(self, fresh: FreshRows) -> None:
+        """Give fresh rows their first vectors, and their slots the initial values."""
+        shared = self.packed.sparse_read(tf.maximum(fresh.shared, 0))[:, : self.layout.dim]
+        vectors = tf.where(fresh.shared[:, None] >= 0, shared, fresh.vectors)
+        self.assign(fresh.rows, self._begun(vectors))
 
     def write(self, batch: TableBatch, blocks: Sequence[tf.Tensor]) -> None:
         """Replace the vectors of a batch's rows and their slots."""
-        tf.raw_ops.ResourceScatterUpdate(
-            resource=self.packed.handle, indices=batch.rows, updates=tf.concat(blocks, axis=1)
-        )
+        self.assign(batch.rows, tf.concat(blocks, axis=1))
 
     def pool(self, vectors: tf.Tensor, batch: TableBatch, examples: tf.Tensor) -> tf.Tensor:
         """Return the weighted means side by side, float32 [examples, features · dim].
@@ -62,6 +69,14 @@ class EmbeddingTable(tf.Module):
             a_indices=batch.positions, a_values=batch.weights, a_shape=shape, b=vectors
         )
         return tf.reshape(pooled, [-1, self.layout.width])
+
+    def assign(self, rows: tf.Tensor, packed: tf.Tensor) -> None:
+        """Replace whole rows, float32 [N, dim · (1 + slots)]."""
+        tf.raw_ops.ResourceScatterUpdate(resource=self.packed.handle, indices=rows, updates=packed)
+
+    def _begun(self, vectors: tf.Tensor) -> tf.Tensor:
+        filled = [tf.fill(tf.shape(vectors), value) for value in self._slots]
+        return tf.concat([vectors, *filled], axis=1)
 
 
 def part_name(feature: str) -> str:

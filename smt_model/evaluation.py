@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from smt_features.files import published
 from smt_model import checkpoint
+from smt_model.assembly import make_model
 from smt_model.batching import FusedBatch
 from smt_model.early_stopping import EarlyStopping
 from smt_model.html_report import html_report
@@ -71,7 +72,7 @@ def evaluate_run(
     else:
         path, state = newest_sound(directory, tell)
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
-    model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
+    model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
     checkpoint.restore(path, state, model)
     predictions = Evaluator(model).predictions(dataset, split)
     result = evaluate_predictions(split, state.step, *predictions)

@@ -6,6 +6,7 @@ from pathlib import Path
 from smt_features import open_shards
 from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies
 from smt_model import checkpoint
+from smt_model.assembly import make_model
 from smt_model.config import TrainConfig
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
@@ -73,6 +74,6 @@ def load_run(run: Path) -> TrainedModel:
     directory = RunDirectory(run)
     config = directory.config
     path, state = newest_sound(directory, tell)
-    model = MultiTaskModel(state.origin.dataset_schema, config.seed, bf16=config.bf16)
+    model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
     checkpoint.restore(path, state, model)
     return TrainedModel(directory, config, state, model)

@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from smt_model.batching import FusedBatch, Fuser, TableBatch
+from smt_model.batching import FreshRows, FusedBatch, Fuser, TableBatch
 from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
+from smt_model.ev.options import EvOptions
+from smt_model.ev.variables import EmbeddingVariables
 from smt_model.layout import fused_tables, separate_tables
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
+
+EV_CAPACITY = 1 << 24
+"""Keys that a table has room for, if nothing else is asked."""
 
 
 class MultiTaskModel(tf.Module):
@@ -26,17 +31,27 @@ class MultiTaskModel(tf.Module):
         Decides the initial values.
     bf16
         BF16 arithmetic in the hidden layers of the towers.
+    bf16_native
+        Whether that uses BF16 kernels (see `Tower`); None for what is faster on this machine.
     emb_fusion
         One table for all features of a width; otherwise a table for each feature. The
         values are the same.
     slots
         Slots that the optimizer keeps beside each embedding, and their initial values;
         none when the model is only evaluated.
+    variables
+        Features that are embedding variables, whose keys own their vectors, and their options.
+    capacity
+        Keys that a table has room for.
 
     Attributes
     ----------
+    bf16_native
+        Whether BF16 kernels are used; None without BF16.
     tables
         The embedding tables.
+    embedding_variables
+        The embedding variables of each table; empty when there are none at all.
     towers
         One for each task, in the order of the schema.
     fuser
@@ -49,17 +64,33 @@ class MultiTaskModel(tf.Module):
         seed: int,
         *,
         bf16: bool = False,
+        bf16_native: bool | None = None,
         emb_fusion: bool = True,
         slots: Mapping[str, float] | None = None,
+        variables: Mapping[str, EvOptions] | None = None,
+        capacity: int = EV_CAPACITY,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
-        layouts = fused_tables(schema) if emb_fusion else separate_tables(schema)
+        options = variables or {}
+        unbucketed = {name for name, option in options.items() if not option.adaptive_emb}
+        layouts = (
+            fused_tables(schema.features, unbucketed, capacity if options else 0)
+            if emb_fusion
+            else separate_tables(schema.features)
+        )
+        self.embedding_variables = [
+            EmbeddingVariables(layout, options, seed) for layout in layouts if options
+        ]
         numerics = [column.name for column in schema.numerics]
-        self.fuser = Fuser(layouts, list(schema.tasks.values()), numerics)
+        tasks = list(schema.tasks.values())
+        self.fuser = Fuser(layouts, tasks, numerics, self.embedding_variables)
         self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts) + len(numerics)
-        native = bf16 and kernels().native
+        if bf16 and bf16_native is None:
+            bf16_native = kernels().native
+        self.bf16_native = bf16_native if bf16 else None
+        native = bool(self.bf16_native)
         self.towers = [Tower(task, width, seed, bf16=bf16, native=native) for task in schema.tasks]
 
     @property
@@ -75,14 +106,26 @@ class MultiTaskModel(tf.Module):
     @property
     def signature(self) -> FusedBatch:
         """The tensor specification of a fused batch of any number of rows."""
-        table = TableBatch(
+        part = TableBatch(
             rows=tf.TensorSpec([None], tf.int32),
             positions=tf.TensorSpec([None, 2], tf.int64),
             weights=tf.TensorSpec([None], tf.float32),
         )
         labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
         numerics = tf.TensorSpec([None, len(self.schema.numerics)], tf.float32)
-        return FusedBatch((table,) * len(self.tables), labels, numerics)
+        rows = tf.TensorSpec([None], tf.int32)
+        fresh = [
+            FreshRows(rows, tf.TensorSpec([None, table.layout.dim], tf.float32), shared=rows)
+            for table in self.tables
+            if self.embedding_variables
+        ]
+        return FusedBatch((part,) * len(self.tables), labels, numerics, tuple(fresh))
+
+    def begin(self, batch: FusedBatch) -> None:
+        """Give rows that keys own from this batch on what they begin with."""
+        if self.embedding_variables:
+            for table, fresh in zip(self.tables, batch.fresh, strict=True):
+                table.begin(fresh)
 
     def read(self, batch: FusedBatch) -> list[list[tf.Tensor]]:
         """Return, for each table, the batch's distinct vectors and their slots."""

@@ -1,7 +1,8 @@
-"""What a checkpoint keeps, by name, and where it lies in the variables."""
+"""What a checkpoint keeps of fixed size, by name, and where it lies in the variables."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise, starmap
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from smt_model.embedding import EmbeddingTable, part_name
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
+
+PIECE = 1 << 16
+"""Rows that are read at a time."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +49,36 @@ class Part:
         dtype: np.dtype[np.generic] = np.dtype(self.variable.dtype.as_numpy_dtype)
         return dtype
 
+    def pieces(self) -> Iterator[NDArray[np.generic]]:
+        """Yield the values, some rows at a time."""
+        for start in range(self.rows.start, self.rows.stop, PIECE):
+            # By row numbers: reading the variable as a whole would copy an entire table.
+            numbers = tf.range(start, min(start + PIECE, self.rows.stop))
+            rows = self.variable.sparse_read(numbers).numpy()
+            yield rows if self.columns is None else rows[:, self.columns]
+
     def read(self) -> NDArray[np.generic]:
         """Return the values."""
-        # By row numbers: reading the variable as a whole would copy an entire table.
-        rows = self.variable.sparse_read(tf.range(self.rows.start, self.rows.stop)).numpy()
-        return rows if self.columns is None else rows[:, self.columns]  # type: ignore[no-any-return]
+        return np.concatenate(list(self.pieces()))
 
     def write(self, values: NDArray[np.generic]) -> None:
         """Replace the values."""
-        where = self.rows if self.columns is None else (self.rows, self.columns)
-        self.variable[where].assign(values)
+        if self.columns is None:
+            self.variable[self.rows].assign(values)
+            return
+        # Row by row, as a slice of columns would copy an entire table.
+        for start in range(0, len(values), PIECE):
+            piece = values[start : start + PIECE]
+            numbers = tf.range(len(piece)) + (self.rows.start + start)
+            rows = self.variable.sparse_read(numbers).numpy()
+            rows[:, self.columns] = piece
+            tf.raw_ops.ResourceScatterUpdate(
+                resource=self.variable.handle, indices=numbers, updates=rows
+            )
 
 
 def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
-    """Yield all parts of a model: of each feature, kernel and bias.
+    """Yield all parts of a model but those of keys: of each feature, kernel and bias.
 
     Parameters
     ----------
@@ -71,21 +91,23 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
     """
     slots = list(optimizer.initial) if optimizer else []
     for table in model.tables:
-        dim, offsets = table.layout.dim, table.layout.offsets
-        for column, start in zip(table.layout.features, offsets, strict=False):
-            rows = slice(start, start + column.buckets)
-            for block, name in enumerate(_names(part_name(column.name), slots)):
+        dim = table.layout.dim
+        bounds = pairwise(table.layout.offsets)
+        for column, rows in zip(table.layout.features, starmap(slice, bounds), strict=True):
+            yield from _count(part_name(column.name), optimizer, table)
+            if rows.start == rows.stop:  # no buckets: each key owns a row
+                continue
+            for block, name in enumerate(names(part_name(column.name), slots)):
                 apart = _apart(optimizer, table, slots[block - 1]) if block else None
                 if apart is not None:
                     yield Part(name, apart, rows)
                 else:
                     columns = slice(block * dim, (block + 1) * dim)
                     yield Part(name, table.packed, rows, columns)
-            yield from _count(part_name(column.name), optimizer, table)
     for variable in model.dense_variables:
         name = variable.name.removesuffix(":0")
         kept = [optimizer.slots[slot][variable.ref()] for slot in slots] if optimizer else []
-        for part, block in zip(_names(name, slots), [variable, *kept], strict=True):
+        for part, block in zip(names(name, slots), [variable, *kept], strict=True):
             yield Part(part, block, slice(0, variable.shape[0]))
         yield from _count(name, optimizer, variable.ref())
 
@@ -100,5 +122,6 @@ def _count(name: str, optimizer: Optimizer | None, counted: object) -> Iterator[
         yield Part(f"{name}/updates", optimizer.counts[counted], slice(0, 1))
 
 
-def _names(name: str, slots: list[str]) -> list[str]:
+def names(name: str, slots: list[str]) -> list[str]:
+    """Return the name of a block and those of its slots."""
     return [name, *(f"{name}/{slot}" for slot in slots)]

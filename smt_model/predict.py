@@ -99,7 +99,8 @@ def _of_shards(trained: TrainedModel, split: "Split", progress: Progress) -> Ite
 def _of_log(trained: TrainedModel, log: ScoringLog, progress: Progress) -> Iterator[pl.DataFrame]:
     predictor = Predictor(trained.model)
     line = log.first_line
-    for rows in log.rows(trained.hash_seed, trained.vocabularies):
+    keys = bool(trained.model.embedding_variables)
+    for rows in log.rows(trained.hash_seed, trained.vocabularies, keys=keys):
         count = len(rows.good)
         probabilities = np.full((count, len(trained.model.towers)), np.nan, np.float32)
         probabilities[rows.good] = predictor(rows.batch)

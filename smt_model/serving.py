@@ -9,7 +9,7 @@ from smt_model.encoding_graph import Bag, GraphEncoder
 from smt_model.layout import fused_tables
 from smt_model.loading import TrainedModel
 from smt_model.parts import parts
-from smt_schemas import Column
+from smt_schemas import Column, UserError
 
 RAW = "serving_default"
 """Signature that takes the cells of a log as text."""
@@ -30,15 +30,19 @@ class ServingModel(tf.Module):
     Raises
     ------
     UserError
-        When the vocabularies of the model cannot be read.
+        When the vocabularies of the model cannot be read, or it has embedding variables.
     """
 
     def __init__(self, trained: TrainedModel) -> None:
         super().__init__(name="simple_multitask")
         schema = trained.schema
+        if trained.model.embedding_variables:
+            msg = "A model with embedding variables (--ev, --adaptive-emb) cannot be exported yet."
+            raise UserError(msg)
         self._encoder = GraphEncoder(schema, trained.hash_seed, trained.vocabularies)
         # In the order in which the towers take the vectors.
-        self._features = [column for table in fused_tables(schema) for column in table.features]
+        tables = fused_tables(schema.features)
+        self._features = [column for table in tables for column in table.features]
         self._numerics = [column.name for column in schema.numerics]
         self._tasks = list(schema.tasks)
         values = {part.name: part for part in parts(trained.model, None)}

@@ -78,14 +78,18 @@ class TrainStep:
 
     def _steps(self, batches: Sequence[FusedBatch]) -> tf.Tensor:
         losses = []
-        rows = self._model.read(batches[0])
+        rows = self._read(batches[0])
         for batch, following in zip_longest(batches, batches[1:]):
             # The graph keeps the order of reads and writes in which they are called here.
-            early = self._model.read(following) if self._async_embedding and following else None
+            early = self._read(following) if self._async_embedding and following else None
             losses.append(self._step(batch, rows))
             if following:
-                rows = early or self._model.read(following)
+                rows = early or self._read(following)
         return tf.stack(losses)
+
+    def _read(self, batch: FusedBatch) -> list[list[tf.Tensor]]:
+        self._model.begin(batch)
+        return self._model.read(batch)
 
     def _step(self, batch: FusedBatch, rows: list[list[tf.Tensor]]) -> tf.Tensor:
         model, optimizer = self._model, self._optimizer

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
+    "U8": np.dtype("u1"),
+    "U16": np.dtype("<u2"),
+    "U32": np.dtype("<u4"),
     "I32": np.dtype("<i4"),
     "I64": np.dtype("<i8"),
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
-_CHUNK = 1 << 24
 _MAX_HEADER = 100_000_000
 """Bytes, the limit of the format."""
 
@@ -41,9 +43,9 @@ class Shape(NamedTuple):
 
 
 def write_tensors(
-    path: Path, shapes: Iterable[Shape], arrays: Iterable[NDArray[np.generic]]
+    path: Path, shapes: Iterable[Shape], arrays: Iterable[Iterable[NDArray[np.generic]]]
 ) -> str:
-    """Write arrays one after the other, so that only one is in memory, and sync the file.
+    """Write arrays piece by piece, so that only one piece is in memory, and sync the file.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def write_tensors(
     shapes
         What will come.
     arrays
-        The arrays, in the order of `shapes`.
+        The arrays, in the order of `shapes`, each as consecutive rows.
 
     Returns
     -------
@@ -104,15 +106,19 @@ def _view(data: NDArray[np.uint8], entry: Mapping[str, Any]) -> NDArray[np.gener
     return data[begin:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
-def _pieces(shapes: list[Shape], arrays: Iterable[NDArray[np.generic]]) -> Iterable[memoryview]:
+def _pieces(
+    shapes: list[Shape], arrays: Iterable[Iterable[NDArray[np.generic]]]
+) -> Iterable[memoryview]:
     header = _header(shapes)
     yield memoryview(len(header).to_bytes(8, "little"))
     yield memoryview(header)
     for shape, array in zip(shapes, arrays, strict=True):
-        assert (array.dtype, array.shape) == (shape.dtype, shape.shape), shape.name
-        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-        for start in range(0, len(data), _CHUNK):
-            yield data[start : start + _CHUNK]
+        written = 0
+        for piece in array:
+            assert (piece.dtype, piece.shape[1:]) == (shape.dtype, shape.shape[1:]), shape.name
+            yield np.ascontiguousarray(piece).reshape(-1).view(np.uint8).data
+            written += piece.nbytes
+        assert written == shape.bytes, shape.name
 
 
 def _header(shapes: list[Shape]) -> bytes:

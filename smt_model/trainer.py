@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from smt_model import checkpoint
 from smt_model.assembly import assemble
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
+from smt_model.ev.elimination import eliminate
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
@@ -46,7 +47,13 @@ class Trainer:
         What is trained.
     """
 
-    def __init__(self, config: TrainConfig, dataset: "Dataset", run: RunDirectory) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: "Dataset",
+        run: RunDirectory,
+        bf16_native: bool | None = None,
+    ) -> None:
         self._config = config
         self._origin = Origin.of(dataset)
         self._run = run
@@ -54,7 +61,16 @@ class Trainer:
         self.step = 0
         self.steps_per_epoch = self._split.steps(config.batch_size)
         self.total = config.total_steps(self.steps_per_epoch)
-        self.model, self._optimizer, self._train_step = assemble(config, dataset.schema, self.total)
+        self.model, self._optimizer, self._train_step = assemble(
+            config, dataset.schema, self.total, bf16_native
+        )
+        if self.model.embedding_variables and not dataset.manifest.options.keys:
+            msg = (
+                "Embedding variables (--ev, --adaptive-emb) need the keys of the features, and "
+                f"{config.data_location} has none. Prepare it with --keys."
+            )
+            raise UserError(msg)
+        self._batches: Iterator[FusedBatch] | None = None
         self._saved: int | None = None
         self._last: FusedBatch | None = None
 
@@ -69,16 +85,28 @@ class Trainer:
         checkpoint.restore(start.path, start.state, self.model, self._optimizer)
         self.step = self._saved = start.state.step
 
-    def batches(self) -> AbstractContextManager[Iterable[FusedBatch]]:
-        """Return the batches from here to the end of the run.
+    def batches(self, stop: int) -> AbstractContextManager[Iterable[FusedBatch]]:
+        """Return the batches from here to a step.
 
         They are made ahead in a thread, unless ``--no-smartstaged`` or ``--tf`` is given.
         """
-        made = fused_batches(
-            self.model, self._split, self._config, start=self.step, stop=self.total
-        )
+        if self._batches is None:
+            self._batches = fused_batches(self.model, self._split, self._config, self.step)
+        made = islice(self._batches, stop - self.step)
         staged = self._config.smartstaged and not self._config.tf
         return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
+
+    @property
+    def pause(self) -> int:
+        """The next step at which the making of batches pauses.
+
+        A batch that is made counts and admits keys, so none may be ahead of a step after which
+        keys are saved or looked up.
+        """
+        if not self.model.embedding_variables:
+            return self.total
+        stops = [LOG_STEPS, self._config.save_steps, self._config.eval_steps]
+        return min(self.total, *(self.step + every - self.step % every for every in stops if every))
 
     def advance(self, batches: Iterator[FusedBatch]) -> NDArray[np.float32]:
         """Train on the next few batches, at most up to where something has to be done.
@@ -161,7 +189,14 @@ class Trainer:
             options=self._config.deciding(),
             origin=self._origin,
             pending=pending,
+            bf16_native=self.model.bf16_native,
         )
+        every = self._config.save_steps
+        if every and self.step % every == 0:  # not where a signal or the end of the run asks for it
+            for variables, table in zip(
+                self.model.embedding_variables, self.model.tables, strict=False
+            ):
+                eliminate(variables, table, self.step)
         checkpoint.save(self._run.checkpoint(self.step), state, self.model, self._optimizer)
         self._saved = self.step
         self._run.prune(self._config.keep_checkpoint_max, best)
@@ -173,7 +208,8 @@ class Trainer:
         config = self._config
         stops = [LOG_STEPS, config.save_steps, config.eval_steps, config.timeline]
         left = min(every - self.step % every for every in stops if every)
-        return min(UNROLL, left, self.total - self.step)
+        # Calls end at fixed steps: what --async-embedding looks up early depends on them.
+        return min(UNROLL - self.step % UNROLL, left, self.total - self.step)
 
     def _tracing(self, step: int) -> AbstractContextManager[None]:
         every = self._config.timeline
@@ -193,16 +229,14 @@ class Trainer:
 
 
 def fused_batches(
-    model: MultiTaskModel, split: "Split", config: TrainConfig, *, start: int, stop: int
+    model: MultiTaskModel, split: "Split", config: TrainConfig, start: int
 ) -> Iterator[FusedBatch]:
-    """Yield the batches of steps ``start`` to ``stop``, as tensors, epoch after epoch."""
-    step = start
-    while step < stop:
-        size = config.batch_size
-        epoch, first = divmod(step, split.steps(size))
+    """Yield the batches from step ``start`` on, as tensors, epoch after epoch, without end."""
+    steps = split.steps(config.batch_size)
+    for epoch in count(start // steps):
+        first = max(start - epoch * steps, 0)
         rows = split.batches(
-            size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
+            config.batch_size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
         )
-        for batch in islice(rows, stop - step):
-            yield tf.nest.map_structure(tf.constant, model.fuser(batch))
-            step += 1
+        for step, batch in enumerate(rows, epoch * steps + first + 1):
+            yield tf.nest.map_structure(tf.constant, model.fuser(batch, step))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from smt_features import open_shards
 from smt_features.lock import locked
+from smt_model.bf16 import uses_native
 from smt_model.checkpoint import Pending
 from smt_model.config import DEFAULT_EPOCHS, TrainConfig
 from smt_model.early_stopping import EarlyStopping
@@ -85,7 +86,9 @@ class _Training:
         self._config = config
         self._dataset = dataset
         self._run = run
-        self._trainer = Trainer(config, dataset, run)
+        recorded = start.state.bf16_native if start else None
+        native = uses_native(recorded, tell) if config.bf16 else None
+        self._trainer = Trainer(config, dataset, run, native)
         if start:
             self._trainer.restore(start)
         self._recorder = Recorder(
@@ -123,21 +126,29 @@ class _Training:
         trainer, recorder = self._trainer, self._recorder
         if trainer.is_saved:  # the process before may have ended between the two
             self._evaluate(progress)
-        with trainer.batches() as batches:
-            ready = iter(batches)
-            while self._goes_on():
-                recorder.add(trainer.advance(ready))
-                progress.advance(trainer.step)
-                for measure in self._measures:
-                    if measure and (text := measure.text(trainer.step)):
-                        progress.say(text)
-                if trainer.reports_now:
-                    recorder.report(trainer.step, trainer.epoch, trainer.samples, progress)
-                with recorder.untimed():
-                    if trainer.saves_now:
-                        self._save()
-                    self._evaluate(progress)
-                self._interruption.check()
+        while self._goes_on():
+            stop = trainer.pause
+            with trainer.batches(stop) as batches:
+                ready = iter(batches)
+                while trainer.step < stop and self._goes_on():
+                    recorder.add(trainer.advance(ready))
+                    progress.advance(trainer.step)
+                    self._react(progress)
+                    if trainer.step == stop or not trainer.model.embedding_variables:
+                        self._interruption.check()
+
+    def _react(self, progress: TrainingProgress) -> None:
+        """Do what is due after some steps."""
+        trainer, recorder = self._trainer, self._recorder
+        for measure in self._measures:
+            if measure and (text := measure.text(trainer.step)):
+                progress.say(text)
+        if trainer.reports_now:
+            recorder.report(trainer.step, trainer.epoch, trainer.samples, progress)
+        with recorder.untimed():
+            if trainer.saves_now:
+                self._save()
+            self._evaluate(progress)
 
     def _goes_on(self) -> bool:
         stopped = self._stopping is not None and self._stopping.stops

@@ -5,10 +5,10 @@ TFRecord shards take it in C++ alone. Parquet shards, which TensorFlow cannot re
 pyarrow, with a call of Python for each row group.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import groupby
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import tensorflow as tf
@@ -20,8 +20,37 @@ from smt_features.order import GAMMA, LAST_SHIFT, MIX
 from smt_features.plan import Order, Turn
 from smt_features.split import Split
 
-Rows = Mapping[str, Any]
-"""`smt_features.Batch` of tensors: column name to a tensor [rows], or to `Bags` of tensors."""
+
+class Rows(NamedTuple):
+    """Rows on their way: few tensors, because each costs time at every operation.
+
+    Attributes
+    ----------
+    singles
+        Name of a dtype to the columns of that dtype, [rows, columns].
+    lists
+        List column to its `Bags`, of tensors.
+    """
+
+    singles: dict[str, Any]
+    lists: dict[str, Bags]
+
+
+class Columns(NamedTuple):
+    """The columns of a dataset as `Rows` holds them."""
+
+    singles: dict[str, list[ShardColumn]]
+    lists: list[ShardColumn]
+
+    @classmethod
+    def of(cls, split: Split) -> "Columns":
+        """Return the columns of a split."""
+        columns = layout(split.manifest.dataset_schema, keys=split.manifest.options.keys)
+        singles: dict[str, list[ShardColumn]] = {}
+        for column in columns:
+            if column.counts is None:
+                singles.setdefault(np.dtype(column.dtype).name, []).append(column)
+        return cls(singles, [column for column in columns if column.counts is not None])
 
 
 def to_tensorflow(split: Split, batch_size: int, **order: Unpack[Order]) -> Any:
@@ -45,7 +74,7 @@ def to_tensorflow(split: Split, batch_size: int, **order: Unpack[Order]) -> Any:
         Iterating raises a ``tf.errors.OpError`` when a shard is missing or damaged;
         ``smt verify`` says which one and how.
     """
-    columns = layout(split.manifest.dataset_schema, keys=split.manifest.options.keys)
+    columns = Columns.of(split)
     turns = split.plan(batch_size, **order)
     if not turns:
         return to_tensorflow(split, batch_size).take(0)  # resumed at the end of an epoch
@@ -53,25 +82,40 @@ def to_tensorflow(split: Split, batch_size: int, **order: Unpack[Order]) -> Any:
     batches = _rebatch(read(split, columns, turns), turns, columns)
     steps = sum(len(turn.cuts) - 1 for turn in turns)
     return (
-        batches.map(partial(_with_ragged_lists, columns))
-        .apply(tf.data.experimental.assert_cardinality(steps))
-        .prefetch(tf.data.AUTOTUNE)
+        batches.apply(tf.data.experimental.assert_cardinality(steps))
+        .prefetch(2)
+        .with_options(_options())
     )
 
 
-def _from_parquet(split: Split, columns: list[ShardColumn], turns: list[Turn]) -> Any:
-    signature: dict[str, Any] = {}
-    for column in columns:
-        values = tf.TensorSpec([None], column.dtype)
-        if column.counts is not None:
-            values = Bags(values, tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int64))
-        signature[column.name] = values
-    return tf.data.Dataset.from_generator(
-        partial(split.row_groups, turns), output_signature=signature
+def _options() -> Any:
+    """Switch automatic tuning off: on one or two cores a pipeline is a fifth faster so."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
+
+
+def _from_parquet(split: Split, columns: Columns, turns: list[Turn]) -> Any:
+    entries, splits = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int64)
+    signature = Rows(
+        {dtype: tf.TensorSpec([None, len(c)], dtype) for dtype, c in columns.singles.items()},
+        {c.name: Bags(tf.TensorSpec([None], c.dtype), entries, splits) for c in columns.lists},
     )
 
+    def row_groups() -> Iterator[Rows]:
+        for group in split.row_groups(turns):
+            yield Rows(
+                {
+                    dtype: np.stack([group[column.name] for column in members], axis=1)
+                    for dtype, members in columns.singles.items()
+                },
+                {name: values for name, values in group.items() if isinstance(values, Bags)},
+            )
 
-def _from_tfrecord(split: Split, columns: list[ShardColumn], turns: list[Turn]) -> Any:
+    return tf.data.Dataset.from_generator(row_groups, output_signature=signature)
+
+
+def _from_tfrecord(split: Split, columns: Columns, turns: list[Turn]) -> Any:
     visits = [list(visit) for _, visit in groupby(turns, key=lambda turn: turn.group.shard)]
     shards = [split.shards[visit[0].group.shard] for visit in visits]
     dataset = tf.data.Dataset.from_tensor_slices(
@@ -125,7 +169,7 @@ def _splitmix64(seed: Any, positions: Any) -> Any:
     return shifted(state, LAST_SHIFT)
 
 
-def _load(manifest: Manifest, columns: list[ShardColumn], path: Any, rows: Any) -> Rows:
+def _load(manifest: Manifest, columns: Columns, path: Any, rows: Any) -> Rows:
     """Read a whole TFRecord shard: its Examples in one step."""
     compression = {"gzip": "GZIP", "none": ""}[manifest.options.tfrecord_compression]
     assert manifest.feature_spec is not None
@@ -136,32 +180,41 @@ def _load(manifest: Manifest, columns: list[ShardColumn], path: Any, rows: Any) 
     # Every Example has a row or more. One Example too many would make a row too many.
     records = tf.data.TFRecordDataset(path, compression).batch(rows + 1).get_single_element()
     features = tf.io.parse_example(records, spec)
-    loaded: dict[str, Any] = {}
-    for column in columns:
-        values = tf.cast(features[column.name].flat_values, column.dtype)
-        if column.counts is None:
-            _require(path, tf.size(values, tf.int64) == rows)
-            loaded[column.name] = values
-            continue
-        counts = tf.cast(features[column.counts].flat_values, tf.int32)
+    lists = {}
+    for column in columns.lists:
         splits = features[column.name].row_splits
         if manifest.options.rows_per_example > 1:
-            lengths = features[column.name + LENGTH].flat_values
-            _require(path, tf.reduce_all(lengths >= 0))
-            splits = tf.concat([[0], tf.cumsum(lengths)], 0)
-        _require(path, tf.size(splits, tf.int64) == rows + 1)
-        _require(path, splits[-1] == tf.size(values, tf.int64))
-        _require(path, tf.size(counts) == tf.size(values))
-        loaded[column.name] = Bags(values, counts, splits)
-    return loaded
+            splits = tf.concat([[0], tf.cumsum(features[column.name + LENGTH].flat_values)], 0)
+        ids = tf.cast(features[column.name].flat_values, column.dtype)
+        counts = tf.cast(features[column.counts].flat_values, tf.int32)
+        lists[column.name] = Bags(ids, counts, splits)
+    singles = {
+        dtype: [tf.cast(features[column.name].flat_values, dtype) for column in members]
+        for dtype, members in columns.singles.items()
+    }
+    with tf.control_dependencies([_require_whole(path, rows, singles, lists)]):
+        # The other way round is a copy value by value.
+        matrices = {dtype: tf.transpose(tf.stack(parts)) for dtype, parts in singles.items()}
+    return Rows(matrices, lists)
 
 
-def _require(path: Any, holds: Any) -> None:
+def _require_whole(
+    path: Any, rows: Any, singles: dict[str, list[Any]], lists: dict[str, Bags]
+) -> Any:
+    """Check that every column has as many values as the shard's record says."""
+    found = [tf.size(values, tf.int64) for parts in singles.values() for values in parts]
+    expected = [rows] * len(found)
+    holds = []
+    for ids, counts, splits in lists.values():
+        found += [tf.size(splits, tf.int64), tf.size(ids, tf.int64), tf.size(counts, tf.int64)]
+        expected += [rows + 1, splits[-1], splits[-1]]
+        holds.append(tf.reduce_all(splits[1:] >= splits[:-1]))
+    whole = tf.reduce_all([*holds, tf.reduce_all(tf.equal(tf.stack(found), tf.stack(expected)))])
     damaged = ["The shard", path, "is not the one of the manifest. Check it with `smt verify`."]
-    tf.debugging.Assert(holds, damaged)
+    return tf.debugging.Assert(whole, damaged)
 
 
-def _rebatch(groups: Any, turns: list[Turn], columns: list[ShardColumn]) -> Any:
+def _rebatch(groups: Any, turns: list[Turn], columns: Columns) -> Any:
     """Cut row groups into batches; one may span row groups."""
 
     def join(rest: Rows, group: tuple[Rows, Any]) -> tuple[Rows, tuple[Rows, Any]]:
@@ -171,69 +224,74 @@ def _rebatch(groups: Any, turns: list[Turn], columns: list[ShardColumn]) -> Any:
 
     def batches(held: Rows, cuts: Any) -> Any:
         steps = tf.data.Dataset.from_tensor_slices((cuts[:-1], cuts[1:]))
-        return steps.map(lambda start, stop: _cut(held, start, stop))
+        return steps.map(lambda start, stop: _batch(columns, _cut(held, start, stop)))
 
     cuts = tf.data.Dataset.from_tensor_slices(_ragged([turn.cuts for turn in turns]))
-    nothing: dict[str, Any] = {}
-    for column in columns:
-        values = tf.zeros([0], column.dtype)
-        empty = Bags(values, tf.zeros([0], tf.int32), tf.zeros([1], tf.int64))
-        nothing[column.name] = values if column.counts is None else empty
+    none, no_row = tf.zeros([0], tf.int32), tf.zeros([1], tf.int64)
+    nothing = Rows(
+        {dtype: tf.zeros([0, len(c)], dtype) for dtype, c in columns.singles.items()},
+        {c.name: Bags(tf.zeros([0], c.dtype), none, no_row) for c in columns.lists},
+    )
     return tf.data.Dataset.zip(groups, cuts).scan(nothing, join).flat_map(batches)
 
 
 def _take(rows: Rows, order: Any) -> Rows:
     """Return some rows, in the order given."""
 
-    def take_bags(bags: Bags) -> Bags:
+    def take(bags: Bags) -> Bags:
         splits = bags.row_splits
         entries = tf.ragged.range(tf.gather(splits, order), tf.gather(splits, order + 1))
         ids, counts = (tf.gather(values, entries.values) for values in (bags.ids, bags.counts))
         return Bags(ids, counts, entries.row_splits)
 
-    return {
-        name: take_bags(values) if isinstance(values, Bags) else tf.gather(values, order)
-        for name, values in rows.items()
-    }
+    return Rows(
+        {dtype: tf.gather(matrix, order) for dtype, matrix in rows.singles.items()},
+        {name: take(bags) for name, bags in rows.lists.items()},
+    )
 
 
 def _cut(rows: Rows, start: Any, stop: Any) -> Rows:
     """Return consecutive rows; without ``stop`` all from ``start`` on."""
 
-    def cut_bags(bags: Bags) -> Bags:
+    def cut(bags: Bags) -> Bags:
         splits = bags.row_splits[start : None if stop is None else stop + 1]
         entries = slice(splits[0], splits[-1])
         return Bags(bags.ids[entries], bags.counts[entries], splits - splits[0])
 
-    return {
-        name: cut_bags(values) if isinstance(values, Bags) else values[start:stop]
-        for name, values in rows.items()
-    }
+    return Rows(
+        {dtype: matrix[start:stop] for dtype, matrix in rows.singles.items()},
+        {name: cut(bags) for name, bags in rows.lists.items()},
+    )
 
 
 def _concat(first: Rows, second: Rows) -> Rows:
     """Return the rows of both."""
 
-    def concat(left: Any, right: Any) -> Any:
-        if not isinstance(left, Bags):
-            return tf.concat([left, right], 0)
+    def concat(left: Bags, right: Bags) -> Bags:
         splits = tf.concat([left.row_splits, left.row_splits[-1] + right.row_splits[1:]], 0)
-        ids, counts = concat(left.ids, right.ids), concat(left.counts, right.counts)
+        ids, counts = (tf.concat(parts, 0) for parts in zip(left[:2], right[:2], strict=True))
         return Bags(ids, counts, splits)
 
-    return {name: concat(first[name], second[name]) for name in first}
+    return Rows(
+        {
+            dtype: tf.concat([first.singles[dtype], second.singles[dtype]], 0)
+            for dtype in first.singles
+        },
+        {name: concat(first.lists[name], second.lists[name]) for name in first.lists},
+    )
 
 
-def _with_ragged_lists(columns: list[ShardColumn], rows: Rows) -> Rows:
-    tensors: dict[str, Any] = {}
-    for column in columns:
-        values = rows[column.name]
-        if column.counts is None:
-            tensors[column.name] = values
-        else:
-            tensors[column.name] = _lists(values.ids, values)
-            tensors[column.counts] = _lists(values.counts, values)
-    return tensors
+def _batch(columns: Columns, rows: Rows) -> dict[str, Any]:
+    """Return a batch as it is delivered: a tensor for each column."""
+    batch: dict[str, Any] = {}
+    for dtype, members in columns.singles.items():
+        parts = tf.unstack(tf.transpose(rows.singles[dtype]), num=len(members))
+        batch.update(zip((column.name for column in members), parts, strict=True))
+    for column in columns.lists:
+        bags = rows.lists[column.name]
+        batch[column.name] = _lists(bags.ids, bags)
+        batch[str(column.counts)] = _lists(bags.counts, bags)
+    return batch
 
 
 def _lists(values: Any, bags: Bags) -> Any:

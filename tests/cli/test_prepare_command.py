@@ -89,7 +89,7 @@ def test_bad_rows_fail_with_one_message(raw: Path, smt: Smt) -> None:
     outcome = smt("prepare", raw, "--json")
 
     assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err.startswith("Error: 7 of 107 rows are bad; nothing was published.")
+    assert outcome.err.startswith("Error: Bad rows: 7 of 107; nothing was published.")
     assert "taobao_train_data:1: 1 field instead of 20" in outcome.err
     assert outcome.err.count("taobao_train_data:") == 5
     assert "Traceback" not in outcome.err

@@ -77,7 +77,7 @@ def check(data: bytes, folder: Path) -> None:
     text = data.removeprefix(b"\xef\xbb\xbf")
     lines = text.count(b"\n") + (bool(data) and not data.endswith(b"\n"))
     job = PrepareJob(folder, output, taobao(), PrepareOptions(), max_bad_rows=10**9, overwrite=True)
-    published, rejected, refusal = 0, lines, "rows are bad" if data else "holds no rows"
+    published, rejected, refusal = 0, lines, "Bad rows: " if data else "holds no rows"
     try:
         prepared = prepare(job)
     except UserError as error:

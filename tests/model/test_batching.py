@@ -11,14 +11,14 @@ from smt_schemas import DatasetSchema, UserError
 
 
 def test_features_of_one_width_share_a_table(schema: DatasetSchema) -> None:
-    (table,) = fused_tables(schema)
+    (table,) = fused_tables(schema.features)
     assert [column.name for column in table.features] == ["user", "tags", "brand"]
     assert table.offsets == (0, 50, 90, 120)
     assert table.width == 12
 
 
 def test_each_width_has_its_table(make_schema: Any) -> None:
-    first, second = fused_tables(make_schema(tags={"embedding_dim": 8}))
+    first, second = fused_tables(make_schema(tags={"embedding_dim": 8}).features)
     assert [column.name for column in first.features] == ["user", "brand"]
     assert (first.offsets, first.dim) == ((0, 50, 80), 4)
     assert [column.name for column in second.features] == ["tags"]
@@ -27,7 +27,7 @@ def test_each_width_has_its_table(make_schema: Any) -> None:
 
 def test_more_rows_than_an_int32_are_refused(make_schema: Any) -> None:
     with pytest.raises(UserError, match="Lower hash_buckets"):
-        fused_tables(make_schema(user={"hash_buckets": MAX_ROWS}))
+        fused_tables(make_schema(user={"hash_buckets": MAX_ROWS}).features)
 
 
 def test_a_batch_computed_by_hand(schema: DatasetSchema) -> None:
@@ -38,7 +38,7 @@ def test_a_batch_computed_by_hand(schema: DatasetSchema) -> None:
         "brand": np.array([2, 3], np.int32),
         "tags": Bags(np.array([5, 6], np.int32), np.array([3, 1], np.int32), np.array([0, 0, 2])),
     }
-    fused = Fuser(fused_tables(schema), ["clk", "buy"])(batch)
+    fused = Fuser(fused_tables(schema.features), ["clk", "buy"])(batch)
     assert fused.labels.tolist() == [[1, 0], [0, 0]]
     (table,) = fused.tables
     entries = {
@@ -55,7 +55,7 @@ def test_a_batch_computed_by_hand(schema: DatasetSchema) -> None:
 def test_every_entry_of_random_batches_has_its_weight(
     schema: DatasetSchema, make_batch: Any
 ) -> None:
-    layouts = fused_tables(schema)
+    layouts = fused_tables(schema.features)
     fuser = Fuser(layouts, ["clk", "buy"])
     for seed in range(5):
         batch = make_batch(schema, 20, seed)
@@ -64,7 +64,7 @@ def test_every_entry_of_random_batches_has_its_weight(
 
 
 def test_dtypes_are_those_of_the_signature(schema: DatasetSchema, make_batch: Any) -> None:
-    fused = Fuser(fused_tables(schema), ["clk", "buy"])(make_batch(schema, 3, 0))
+    fused = Fuser(fused_tables(schema.features), ["clk", "buy"])(make_batch(schema, 3, 0))
     dtypes = [array.dtype.name for array in (*fused.tables[0], fused.labels)]
     assert dtypes == ["int32", "int64", "float32", "float32"]
 

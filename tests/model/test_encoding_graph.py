@@ -52,7 +52,7 @@ SCHEMA = DatasetSchema.model_validate(
                 "embedding_dim": 4,
             },
             {
-                "name": "entries",
+                "name": "length_of_tags",
                 "kind": "length",
                 "list_column": "tags",
                 "hash_buckets": 4,

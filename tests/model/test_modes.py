@@ -18,6 +18,8 @@ from smt_model.training import train
 from smt_schemas import DatasetSchema, UsageError
 
 STEPS = 300
+BY_DEFAULT = ("adagrad", "adam")
+"""Optimizers that the default tests train for all steps; the others take 10 s each."""
 
 
 def assembled(schema: DatasetSchema, **options: Any) -> Assembly:
@@ -41,7 +43,13 @@ def batches(schema: DatasetSchema, make_batch: Any) -> list[Any]:
     return [some[step % len(some)] for step in range(STEPS)]
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.slow)
+        for name in OPTIMIZERS
+    ],
+)
 def test_the_fast_path_equals_the_plain_one(
     schema: DatasetSchema, batches: list[Any], optimizer: OptimizerName
 ) -> None:

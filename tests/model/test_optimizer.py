@@ -41,7 +41,7 @@ def test_rows_follow_the_rule_and_others_stay_bit_for_bit(
 ) -> None:
     rng = np.random.default_rng(2)
     optimizer = made(name, rules)
-    (layout,) = fused_tables(schema)
+    (layout,) = fused_tables(schema.features)
     table = EmbeddingTable(layout, 3, optimizer.initial)
     optimizer.build([], [table])
     before = table.packed.numpy()

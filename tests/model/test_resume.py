@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from smt_features import open_shards
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
+from smt_model.checkpoint import Pending
 from smt_model.config import OPTIMIZERS, OptimizerName, TrainConfig
 from smt_model.config_file import read_config
 from smt_model.early_stopping import EarlyStopping
 from smt_model.evaluation import evaluate_run
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
+from smt_model.trainer import Trainer
 from smt_model.training import train
 from smt_schemas import UserError
 
@@ -45,6 +48,18 @@ def damage(checkpoint: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
+def test_lookups_that_run_ahead_go_on_as_if_nothing_had_been(dataset: Path, tmp_path: Path) -> None:
+    options = {"async_embedding": True, "save_steps": 7, "keep_checkpoint_max": 9}
+    run, _ = train(config(dataset, tmp_path / "run", **options))
+    whole = weights(run.path)
+    for path in run.checkpoints()[3:]:  # killed after step 21, in the middle of a call
+        shutil.rmtree(path)
+
+    train(config(dataset, tmp_path / "run", **options))
+
+    assert weights(run.path) == whole
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_longer_run_equals_one_that_was_as_long_from_the_start(
     optimizer: OptimizerName, dataset: Path, tmp_path: Path
@@ -57,6 +72,27 @@ def test_a_longer_run_equals_one_that_was_as_long_from_the_start(
 
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
     assert lines(tmp_path / "parts")[-1] == lines(tmp_path / "whole")[-1]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_bf16_run_keeps_the_kernels_it_began_with(
+    native: bool, dataset: Path, tmp_path: Path
+) -> None:
+    # Either kind: whichever is faster on this machine now, one of them is the other.
+    for name, stop in (("whole", 40), ("parts", 20)):
+        options = config(dataset, tmp_path / name, bf16=True)
+        run = RunDirectory(tmp_path / name)
+        trainer = Trainer(options, open_shards(dataset), run, bf16_native=native)
+        run.write_config(options)
+        with trainer.batches(trainer.total) as batches:
+            ready = iter(batches)
+            while trainer.step < stop:
+                trainer.advance(ready)
+        trainer.save(Pending(), None)
+
+    train(config(dataset, tmp_path / "parts", bf16=True), resume=tmp_path / "parts")
+
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
 
 
 def test_a_finished_run_is_left_as_it_is(dataset: Path, tmp_path: Path) -> None:

@@ -1,0 +1,129 @@
+"""The same model in PyTorch, the best straightforward way: one fused EmbeddingBag.
+
+    python benchmarks/baseline_torch.py DATA [--batch-size 512] [--seconds 3]
+
+All features share one table, looked up by one `EmbeddingBag` with a weight for each entry and
+sparse gradients; Adagrad. Batches come from the same shards by the same reader, and are made
+ahead in a thread, as ours are.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from itertools import accumulate, count
+from typing import Any, NamedTuple
+
+# Threads that wait for the next product must not take the core of the thread that makes batches.
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import numpy as np
+import torch
+from pace import Pace
+from torch import nn
+
+from smt_features import Bags, Batch, Split, open_shards
+from smt_model.batching import mean_weights
+from smt_model.prefetch import Prefetcher
+from smt_schemas import DatasetSchema
+
+HIDDEN = (256, 196, 128, 64)
+DIM = 16
+
+
+class Inputs(NamedTuple):
+    """Entries of all bags, feature after feature, and the labels float32 [B, tasks]."""
+
+    ids: torch.Tensor
+    offsets: torch.Tensor
+    weights: torch.Tensor
+    labels: torch.Tensor
+
+
+class Model(nn.Module):
+    """Embeddings, and a tower for each task."""
+
+    def __init__(self, schema: DatasetSchema) -> None:
+        super().__init__()
+        self._features = len(schema.features)
+        rows = sum(column.buckets for column in schema.features)
+        self.table = nn.EmbeddingBag(rows, DIM, mode="sum", sparse=True)
+        nn.init.trunc_normal_(self.table.weight, std=DIM**-0.5)
+        self.towers = nn.ModuleList(tower(self._features * DIM) for _ in schema.tasks)
+
+    def forward(self, inputs: Inputs) -> torch.Tensor:
+        """Return logits [B, tasks]."""
+        pooled = self.table(inputs.ids, inputs.offsets, per_sample_weights=inputs.weights)
+        by_feature = pooled.view(self._features, -1, DIM)
+        merged = by_feature.transpose(0, 1).reshape(-1, self._features * DIM)
+        return torch.cat([tower(merged) for tower in self.towers], dim=1)
+
+
+def tower(width: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for units in HIDDEN:
+        layers += [nn.Linear(width, units), nn.ReLU()]
+        width = units
+    return nn.Sequential(*layers, nn.Linear(width, 1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Steps a second of PyTorch.")
+    parser.add_argument("data", help="shards folder, or the data folder")
+    parser.add_argument("--batch-size", type=int, default=512)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    arguments = parser.parse_args()
+    split = open_shards(arguments.data)["train"]
+    schema = split.manifest.dataset_schema
+    torch.manual_seed(2021)
+    torch.sparse.check_sparse_tensor_invariants.disable()
+    model = Model(schema)
+    rules = [
+        torch.optim.Adagrad(part.parameters(), lr=0.1, initial_accumulator_value=0.1, fused=fused)
+        for part, fused in ((model.table, False), (model.towers, True))
+    ]
+    loss_of = nn.BCEWithLogitsLoss()
+    pace = Pace(arguments.seconds)
+    with Prefetcher(batches(split, schema, arguments.batch_size), 20) as ready:
+        for step, inputs in enumerate(ready, start=1):
+            model.zero_grad(set_to_none=True)
+            loss = loss_of(model(inputs), inputs.labels)
+            loss.backward()
+            for rule in rules:
+                rule.step()
+            loss.item()
+            pace.tick(step)
+            if not pace.goes_on:
+                break
+    print(pace.line())
+
+
+def batches(split: Split, schema: DatasetSchema, size: int) -> Iterator[Inputs]:
+    for epoch in count():
+        for batch in split.batches(size, seed=2021, epoch=epoch):
+            yield merged(batch, schema)
+
+
+def merged(batch: Batch, schema: DatasetSchema) -> Inputs:
+    labels = np.stack([batch[name] for name in schema.tasks.values()], axis=1, dtype=np.float32)
+    starts = accumulate((column.buckets for column in schema.features), initial=0)
+    ids: list[Any] = []
+    lengths, weights = [], []
+    for column, start in zip(schema.features, starts, strict=False):
+        values = batch[column.name]
+        if isinstance(values, Bags):
+            bags = np.diff(values.row_splits)
+            ids.append(values.ids + start)
+            weights.append(mean_weights(values.counts, bags))
+        else:
+            bags = np.ones(len(labels), np.int64)
+            ids.append(values + start)
+            weights.append(np.ones(len(labels), np.float32))
+        lengths.append(bags)
+    ends = np.cumsum(np.concatenate(lengths))
+    offsets = np.concatenate([[0], ends[:-1]])
+    arrays = (np.concatenate(ids).astype(np.int64), offsets, np.concatenate(weights), labels)
+    return Inputs(*map(torch.from_numpy, arrays))
+
+
+if __name__ == "__main__":
+    main()

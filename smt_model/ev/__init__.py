@@ -1,0 +1,1 @@
+"""Embeddings that own a vector for each key: admission, elimination, growth."""

@@ -1,0 +1,167 @@
+"""The keys of one feature: how often each came, when last, and which row it owns."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smt_model.ev.bloom import CountingBloomFilter
+from smt_model.ev.growing import extended
+from smt_model.ev.key_index import KeyIndex
+from smt_model.ev.rows import RowAllocator
+
+Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
+
+NO_ROW = np.int32(-1)
+MAX_COUNT = 2**31 - 1
+
+
+class Lookup(NamedTuple):
+    """What a batch's entries read of the table.
+
+    Attributes
+    ----------
+    rows
+        int32, a row for each entry, -1 where its key has none: a zero vector.
+    new_keys, new_rows
+        Keys that were admitted just now, int64, and their rows, int32.
+    """
+
+    rows: Int32s
+    new_keys: Int64s
+    new_rows: Int32s
+
+
+class KeyTable:
+    """Admits keys, counts them and drops them.
+
+    A key that is admitted owns a row from then on. Keys that are known take 12 bytes, those
+    that own a row 8 more, and `KeyIndex` up to 11.
+
+    Parameters
+    ----------
+    allocator
+        Gives out rows; tables of several features may share it.
+    filter_freq
+        A key is admitted when it came so often, repetitions in a batch included.
+    bloom
+        Counts the keys that are not admitted, in fixed memory; None for exact counts.
+
+    Attributes
+    ----------
+    bloom
+        The same.
+    """
+
+    def __init__(
+        self,
+        allocator: RowAllocator,
+        filter_freq: int = 1,
+        bloom: CountingBloomFilter | None = None,
+    ) -> None:
+        self._allocator = allocator
+        self._filter_freq = filter_freq
+        self.bloom = bloom
+        self._index = KeyIndex()
+        self._rows = np.empty(1, np.int32)
+        self._counts = np.empty(1, np.int32)
+        self._last_steps = np.empty(1, np.int32)
+
+    @property
+    def keys(self) -> Int64s:
+        """Known keys, int64, in the order in which they came."""
+        return self._index.keys
+
+    @property
+    def rows(self) -> Int32s:
+        """Row of each known key, int32; -1 when it is not admitted."""
+        return self._rows[: len(self._index)]
+
+    @property
+    def counts(self) -> Int32s:
+        """How often each known key came, int32."""
+        return self._counts[: len(self._index)]
+
+    @property
+    def last_steps(self) -> Int32s:
+        """Step in which each known key came last, int32."""
+        return self._last_steps[: len(self._index)]
+
+    def look_up(self, keys: Int64s) -> Int32s:
+        """Return the row of each key without changing anything; -1 where there is none."""
+        numbers = self._index.find(keys)
+        return np.where(numbers < 0, NO_ROW, self._rows[numbers])
+
+    def count(self, keys: Int64s, counts: Int64s, step: int) -> Lookup:
+        """Count the entries of a training batch, admit keys, and look all of them up.
+
+        Parameters
+        ----------
+        keys
+            int64 [entries], possibly repeated.
+        counts
+            int64 [entries], occurrences that each entry stands for.
+        step
+            The update that the batch is for.
+        """
+        distinct, inverse = np.unique(keys, return_inverse=True)
+        occurrences = np.bincount(inverse, counts, len(distinct)).astype(np.int64)
+        numbers = self._known(distinct, occurrences)
+        known = numbers >= 0
+        mine = numbers[known]
+        total = self._counts[mine] + occurrences[known]
+        self._counts[mine] = np.minimum(total, MAX_COUNT)
+        self._last_steps[mine] = step
+        admitted = mine[(self._rows[mine] < 0) & (self._counts[mine] >= self._filter_freq)]
+        self._rows[admitted] = new_rows = self._allocator.take(len(admitted))
+        rows = np.where(known, self._rows[numbers], NO_ROW)
+        return Lookup(rows[inverse], self._index.keys[admitted], new_rows)
+
+    def restore(
+        self, keys: Int64s, counts: Int32s, last_steps: Int32s, owns: NDArray[np.bool_]
+    ) -> Int32s:
+        """Take over the keys of a checkpoint, and return the rows of those that own one."""
+        self._allocator.give_back(self.rows[self.rows >= 0])
+        self._index = KeyIndex()
+        self._append(keys, counts, last_steps)
+        rows = self._allocator.take(int(owns.sum()))
+        self._rows[: len(keys)][owns] = rows
+        return rows
+
+    def keep(self, chosen: NDArray[np.bool_]) -> None:
+        """Drop all known keys but the chosen ones; their rows are given back."""
+        if chosen.all():
+            return
+        rows = self.rows
+        self._allocator.give_back(rows[~chosen & (rows >= 0)])
+        kept = rows[chosen]
+        keys, counts, last_steps = self.keys[chosen], self.counts[chosen], self.last_steps[chosen]
+        self._index = KeyIndex()
+        self._append(keys, counts, last_steps)
+        self._rows[: len(kept)] = kept
+
+    def _known(self, keys: Int64s, occurrences: Int64s) -> Int32s:
+        """Return the numbers of distinct keys, once those that may be known are."""
+        numbers = self._index.find(keys)
+        absent = np.flatnonzero(numbers < 0)
+        before = np.zeros(len(absent), np.int64)
+        if self.bloom is not None:
+            estimates = self.bloom.add(keys[absent], occurrences[absent])
+            passed = estimates >= self._filter_freq
+            absent = absent[passed]
+            before = estimates[passed] - occurrences[absent]
+        first = len(self._index)
+        self._append(keys[absent], before, np.zeros(len(absent), np.int32))
+        numbers[absent] = np.arange(first, len(self._index), dtype=np.int32)
+        return numbers
+
+    def _append(self, keys: Int64s, counts: NDArray[np.integer], last_steps: Int32s) -> None:
+        first, stop = len(self._index), len(self._index) + len(keys)
+        self._index.add(keys)
+        self._rows = extended(self._rows, stop)
+        self._counts = extended(self._counts, stop)
+        self._last_steps = extended(self._last_steps, stop)
+        self._rows[first:stop] = NO_ROW
+        self._counts[first:stop] = counts
+        self._last_steps[first:stop] = last_steps

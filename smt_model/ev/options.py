@@ -1,0 +1,86 @@
+"""The options of embedding variables, for a run or for one feature."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from smt_model.ev.bloom import CountingBloomFilter
+from smt_model.ev.key_table import KeyTable
+from smt_model.ev.rows import RowAllocator
+
+Filter = Literal["counter", "cbf"]
+Elimination = Literal["gstep", "l2"]
+
+
+class EvOptions(BaseModel):
+    """Which keys own a vector, from when on, and for how long.
+
+    Attributes
+    ----------
+    ev
+        Each key owns a vector: no buckets, no collisions.
+    adaptive_emb, adaptive_threshold
+        Keys that came so often own a vector. The others share the rows of buckets, key modulo
+        `hash_buckets`; a key that moves begins with the vector that it shared.
+    ev_filter, filter_freq
+        A key is admitted when it came so often, and is a zero vector until then: ``counter``
+        counts exactly, ``cbf`` in the fixed memory of a counting Bloom filter.
+    cbf_expected_keys, cbf_false_positive_rate
+        Size of that filter: at so many keys of a feature, at most this share comes early.
+    ev_elimination, steps_to_live, l2_threshold
+        What drops keys with the checkpoint of every `save_steps`: ``gstep``, that they did not
+        come for more than so many steps; ``l2``, that ``½ Σ w²`` is below the threshold.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    ev: bool = False
+    adaptive_emb: bool = False
+    adaptive_threshold: PositiveInt = 3
+    ev_filter: Filter | None = None
+    filter_freq: PositiveInt = 3
+    cbf_expected_keys: PositiveInt = 1_000_000
+    cbf_false_positive_rate: float = Field(default=0.01, gt=0, lt=1)
+    ev_elimination: Elimination | None = None
+    steps_to_live: PositiveInt = 4000
+    l2_threshold: PositiveFloat = 0.03
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.ev and self.adaptive_emb:
+            msg = "ev gives each key a vector and adaptive-emb only frequent ones; choose one"
+            raise ValueError(msg)
+        for name in ("ev_filter", "ev_elimination"):
+            if getattr(self, name) and not self.owns_vectors:
+                msg = f"{name.replace('_', '-')} is about keys, and needs ev or adaptive-emb"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def owns_vectors(self) -> bool:
+        """Whether keys own vectors."""
+        return self.ev or self.adaptive_emb
+
+    def changed(self, values: Mapping[str, Any]) -> "EvOptions":
+        """Return these options with other values for some, checked like all options.
+
+        A feature whose keys own no vectors is not asked to admit or to drop any.
+        """
+        mine = {name: getattr(self, name) for name in EvOptions.model_fields}
+        owning = {name: values.get(name, mine[name]) for name in ("ev", "adaptive_emb")}
+        if not any(owning.values()):
+            mine |= {"ev_filter": None, "ev_elimination": None}
+        return EvOptions.model_validate(mine | dict(values))
+
+    def key_table(self, allocator: RowAllocator) -> KeyTable:
+        """Return an empty table of keys."""
+        admitted_at = self.filter_freq if self.ev_filter else 1
+        if self.adaptive_emb:
+            admitted_at = self.adaptive_threshold
+        bloom = None
+        if self.ev_filter == "cbf":
+            bloom = CountingBloomFilter(
+                self.cbf_expected_keys, self.cbf_false_positive_rate, admitted_at
+            )
+        return KeyTable(allocator, admitted_at, bloom)

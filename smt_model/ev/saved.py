@@ -1,0 +1,133 @@
+"""What a checkpoint keeps of keys.
+
+Of a feature ``F``, in the order of the keys:
+
+- ``embedding/F/key`` int64 [N], ``…/key/count`` and ``…/key/last_step`` int32 [N]: keys that
+  own a vector;
+- ``embedding/F/vector`` float32 [N, dim], and ``embedding/F/vector/<slot>``;
+- ``embedding/F/candidate`` int64 [C], with ``…/count`` and ``…/last_step``: keys that do not;
+- ``embedding/F/bloom`` [M]: the counters of a Bloom filter.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from smt_model.embedding import EmbeddingTable, part_name
+from smt_model.ev.key_table import KeyTable
+from smt_model.model import MultiTaskModel
+from smt_model.optimizer import Optimizer
+from smt_model.parts import PIECE, names
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class KeyPart:
+    """An array of a checkpoint that has a line for each of some keys.
+
+    Attributes
+    ----------
+    name
+        The name of the array.
+    values
+        The array, or the table whose `columns` hold it.
+    rows
+        The lines of `values` that belong to the keys; a range means these and no others.
+    columns
+        Of a table.
+    """
+
+    name: str
+    values: "NDArray[np.generic] | tf.Variable"
+    rows: NDArray[np.integer] | range
+    columns: slice | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        if self.columns is None:
+            return (len(self.rows),)
+        return len(self.rows), self.columns.stop - self.columns.start
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the array."""
+        is_array = isinstance(self.values, np.ndarray)
+        return self.values.dtype if is_array else np.dtype(np.float32)
+
+    def pieces(self) -> Iterator[NDArray[np.generic]]:
+        """Yield the array, some lines at a time."""
+        for start in range(0, len(self.rows), PIECE):
+            rows = self.rows[start : start + PIECE]
+            if isinstance(self.values, np.ndarray):
+                yield self.values[rows]
+            else:
+                yield self.values.sparse_read(rows).numpy()[:, self.columns]
+
+
+def key_parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[KeyPart]:
+    """Yield all that a checkpoint keeps of the keys of a model."""
+    slots = list(optimizer.initial) if optimizer else []
+    for variables, table in zip(model.embedding_variables, model.tables, strict=False):
+        for feature, keys in variables.tables.items():
+            yield from _feature_parts(part_name(feature), keys, table, slots)
+
+
+def restore_keys(model: MultiTaskModel, optimizer: Optimizer | None, arrays: Arrays) -> None:
+    """Take over the keys of a checkpoint.
+
+    Raises
+    ------
+    KeyError
+        When the checkpoint does not have an array.
+    """
+    slots = list(optimizer.initial) if optimizer else []
+    for variables, table in zip(model.embedding_variables, model.tables, strict=False):
+        for feature, keys in variables.tables.items():
+            _restore(part_name(feature), keys, table, slots, arrays)
+
+
+def _feature_parts(
+    name: str, keys: KeyTable, table: EmbeddingTable, slots: list[str]
+) -> Iterator[KeyPart]:
+    order = np.argsort(keys.keys)
+    owns = keys.rows[order] >= 0
+    owners = order[owns]
+    yield from _counts(f"{name}/key", keys, owners)
+    dim = table.layout.dim
+    for block, block_name in enumerate(names(f"{name}/vector", slots)):
+        columns = slice(block * dim, (block + 1) * dim)
+        yield KeyPart(block_name, table.packed, keys.rows[owners], columns)
+    yield from _counts(f"{name}/candidate", keys, order[~owns])
+    if keys.bloom is not None:
+        counters = keys.bloom.counters
+        yield KeyPart(f"{name}/bloom", counters, range(len(counters)))
+
+
+def _counts(name: str, keys: KeyTable, numbers: NDArray[np.int64]) -> Iterator[KeyPart]:
+    yield KeyPart(name, keys.keys, numbers)
+    yield KeyPart(f"{name}/count", keys.counts, numbers)
+    yield KeyPart(f"{name}/last_step", keys.last_steps, numbers)
+
+
+def _restore(
+    name: str, keys: KeyTable, table: EmbeddingTable, slots: list[str], arrays: Arrays
+) -> None:
+    kinds = [f"{name}/key", f"{name}/candidate"]
+    owners = len(arrays[kinds[0]])
+    known, counts, last_steps = (
+        np.concatenate([arrays[kind + ending] for kind in kinds])
+        for ending in ("", "/count", "/last_step")
+    )
+    rows = keys.restore(known, counts, last_steps, np.arange(len(known)) < owners)
+    blocks = [arrays[block] for block in names(f"{name}/vector", slots)]
+    for start in range(0, owners, PIECE):
+        stop = start + PIECE
+        table.assign(rows[start:stop], np.concatenate([b[start:stop] for b in blocks], axis=1))
+    if keys.bloom is not None:
+        keys.bloom.counters[:] = arrays[f"{name}/bloom"]
