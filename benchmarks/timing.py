@@ -3,6 +3,7 @@
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ def in_turn(commands: Mapping[str, Command], runs: int, *, warm_up: bool) -> dic
     for turn in range(runs + warm_up):
         for name, command in commands.items():
             run = measure(command)
+            # Should a long session be cut off, what was measured is not lost.
+            print(f"{turn + 1}: {name}: {run.seconds:.2f} s {run.output[:99]}", file=sys.stderr)
             if turn >= warm_up:
                 found[name].append(run)
     return {name: Timing(results) for name, results in found.items()}
