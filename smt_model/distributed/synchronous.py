@@ -15,7 +15,7 @@ from smt_model.optimizer import Optimizer
 from smt_model.update import BatchGradients, add_penalty, batch_gradients, update
 
 
-def start(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
+def connect(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
     """Connect the workers; no tensor may have been made before.
 
     The strategy's collective operations are used, its mirrored variables are not: plain
