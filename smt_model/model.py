@@ -1,6 +1,6 @@
 """SimpleMultiTask: shared embeddings, and a tower for each task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -9,9 +9,11 @@ from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
-from smt_model.layout import fused_tables, separate_tables
+from smt_model.layout import TableLayout, fused_tables, separate_tables
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
+
+MakeTable = Callable[[TableLayout, int, Mapping[str, float]], EmbeddingTable]
 
 EV_CAPACITY = 1 << 24
 """Keys that a table has room for, if nothing else is asked."""
@@ -43,6 +45,8 @@ class MultiTaskModel(tf.Module):
         Features that are embedding variables, whose keys own their vectors, and their options.
     capacity
         Keys that a table has room for.
+    make_table
+        Makes a table, given its layout, the seed and the slots.
 
     Attributes
     ----------
@@ -69,6 +73,7 @@ class MultiTaskModel(tf.Module):
         slots: Mapping[str, float] | None = None,
         variables: Mapping[str, EvOptions] | None = None,
         capacity: int = EV_CAPACITY,
+        make_table: MakeTable = EmbeddingTable,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
@@ -85,7 +90,7 @@ class MultiTaskModel(tf.Module):
         numerics = [column.name for column in schema.numerics]
         tasks = list(schema.tasks.values())
         self.fuser = Fuser(layouts, tasks, numerics, self.embedding_variables)
-        self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
+        self.tables = [make_table(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts) + len(numerics)
         if bf16 and bf16_native is None:
             bf16_native = kernels().native

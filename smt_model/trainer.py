@@ -1,7 +1,7 @@
 """The state of a training run, and what moves it on."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smt_features.batch import cut, rows_of
 from smt_model import checkpoint
-from smt_model.assembly import MakeStep, assemble
+from smt_model.assembly import Assembly, assemble
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
 from smt_model.ev.elimination import eliminate
@@ -23,7 +23,7 @@ from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
 from smt_model.step import UNROLL
 from smt_model.timeline import traced
-from smt_schemas import UserError
+from smt_schemas import DatasetSchema, UserError
 
 if TYPE_CHECKING:
     from smt_features import Dataset, Split
@@ -46,8 +46,8 @@ class Trainer:
     share
         Index and number of the workers that make each step together: a batch has the rows of
         all of them, and each works on its share.
-    make_step
-        As for `assemble`.
+    assemble
+        Makes the model, its optimizer and its step, given what `smt_model.assembly.assemble` is.
 
     Attributes
     ----------
@@ -69,18 +69,18 @@ class Trainer:
         bf16_native: bool | None = None,
         *,
         share: tuple[int, int] = (0, 1),
-        make_step: MakeStep | None = None,
+        assemble: Callable[[TrainConfig, DatasetSchema, int, bool | None], Assembly] = assemble,
     ) -> None:
         self._config = config
         self._share = share
         self._origin = Origin.of(dataset)
         self._run = run
         self._split = dataset[TRAIN]
-        self.step = 0
-        self.steps_per_epoch = self._split.steps(config.batch_size)
+        self.step = self._before = 0
+        self.steps_per_epoch = self._epoch_steps()
         self.total = config.total_steps(self.steps_per_epoch)
         self.model, self._optimizer, self._train_step = assemble(
-            config, dataset.schema, self.total, bf16_native, make_step
+            config, dataset.schema, self.total, bf16_native
         )
         if self.model.embedding_variables and not dataset.manifest.options.keys:
             msg = (
@@ -101,7 +101,7 @@ class Trainer:
             When it is of another model.
         """
         checkpoint.restore(start.path, start.state, self.model, self._optimizer)
-        self.step = self._saved = start.state.step
+        self.step = self._before = self._saved = start.state.step
 
     def batches(self, stop: int) -> AbstractContextManager[Iterable[FusedBatch]]:
         """Return the batches from here to a step.
@@ -145,7 +145,7 @@ class Trainer:
         with self._tracing(self.step + len(group)):
             losses = self._train_step(group)
         self._require_finite(losses)
-        self.step += len(losses)
+        self._before, self.step = self.step, self.step + len(losses)
         self._last = group[-1]
         return losses
 
@@ -221,8 +221,11 @@ class Trainer:
         self._saved = self.step
         self._run.prune(self._config.keep_checkpoint_max, best)
 
+    def _epoch_steps(self) -> int:
+        return self._split.steps(self._config.batch_size)
+
     def _is_due(self, every: int) -> bool:
-        return self.step == self.total or bool(every and self.step % every == 0)
+        return self.step == self.total or bool(every and self.step // every > self._before // every)
 
     def _group(self) -> int:
         config = self._config
