@@ -41,7 +41,7 @@ class EmbeddingTable(tf.Module):
         self.layout = layout
         self._seed = seed
         self._slots = tuple(slots.values())
-        self.packed = packed
+        self.packed: tf.Variable = packed
         if packed is None:
             self.packed = _variable(layout.rows, layout.dim * (1 + len(slots)))
             self.initialise()

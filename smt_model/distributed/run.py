@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from smt_model.config import TrainConfig
+from smt_model.config import StrategyName, TrainConfig
 from smt_model.distributed import apart, together
 from smt_model.distributed.cluster import Cluster, Task
 from smt_model.distributed.loss_of_peers import explained
@@ -72,7 +72,7 @@ def train_in_cluster(
         return run, apart.train(config, cluster, run)
 
 
-def _peers(cluster: Cluster, strategy: str) -> list[Task]:
+def _peers(cluster: Cluster, strategy: StrategyName) -> list[Task]:
     """Return the processes without which this one has nothing to do."""
     task = cluster.task
     if task == cluster.chief or strategy == MULTI_WORKER:

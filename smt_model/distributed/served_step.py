@@ -63,7 +63,7 @@ class ServedStep:
         """Train on the batches in turn; see `TrainStep`."""
         losses = []
         for batch in batches:
-            rows = [part.rows.numpy() for part in batch.tables]
+            rows = [np.asarray(part.rows) for part in batch.tables]
             loss, sparse, dense = self._gradients(batch, self._parameters.pull(rows))
             self.pushed = self._parameters.push(_arrays(dense), rows, _arrays(sparse))
             losses.append(loss.numpy())

@@ -5,8 +5,6 @@ from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
-import tensorflow as tf
-
 FLOAT_BYTES = 4
 
 
@@ -38,12 +36,9 @@ def slices_of(shape: Sequence[int], minimum: int, servers: int) -> list[tuple[in
     servers
         Of which each has one slice at most.
     """
-    count = 1
-    if minimum:
-        partitioner = tf.distribute.experimental.partitioners.MinSizePartitioner(
-            min_shard_bytes=minimum, max_shards=servers
-        )
-        count = partitioner(tf.TensorShape(shape), tf.float32)[0]
+    # Not TensorFlow's MinSizePartitioner: it rounds up, to slices that are smaller than that.
+    most = prod(shape) * FLOAT_BYTES // minimum if minimum else 1
+    count = max(1, min(most, servers, shape[0]))
     return list(pairwise(shape[0] * number // count for number in range(count + 1)))
 
 
