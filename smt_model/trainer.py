@@ -1,15 +1,15 @@
 """The state of a training run, and what moves it on."""
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
-from typing import TYPE_CHECKING
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from smt_features import Batch
 from smt_features.batch import cut, rows_of
 from smt_model import checkpoint
 from smt_model.assembly import Assembly, assemble
@@ -23,6 +23,7 @@ from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
 from smt_model.step import UNROLL
 from smt_model.timeline import traced
+from smt_model.work_queue import QueueState, Work
 from smt_schemas import DatasetSchema, UserError
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class Trainer:
         self._origin = Origin.of(dataset)
         self._run = run
         self._split = dataset[TRAIN]
-        self.step = self._before = 0
+        self._work = Work(self._split, config) if config.workqueue else None
+        self._queue = QueueState()
+        self.step = self._before = self._first = 0
         self.steps_per_epoch = self._epoch_steps()
         self.total = config.total_steps(self.steps_per_epoch)
         self.model, self._optimizer, self._train_step = assemble(
@@ -101,17 +104,21 @@ class Trainer:
             When it is of another model.
         """
         checkpoint.restore(start.path, start.state, self.model, self._optimizer)
-        self.step = self._before = self._saved = start.state.step
+        self.step = self._before = self._first = self._saved = start.state.step
+        self._queue = start.state.queue or self._queue
 
-    def batches(self, stop: int) -> AbstractContextManager[Iterable[FusedBatch]]:
-        """Return the batches from here to a step.
+    def batches(self, stop: int) -> AbstractContextManager[Iterable[Any]]:
+        """Return the batches from here to a step, as `advance` takes them.
 
         They are made ahead in a thread, unless ``--no-smartstaged`` or ``--tf`` is given.
         """
         if self._batches is None:
-            self._batches = fused_batches(
-                self.model, self._split, self._config, self.step, self._share
+            rows = (
+                self._work.left(self._queue)
+                if self._work
+                else rows_from(self._split, self._config, self.step)
             )
+            self._batches = fused_batches(self.model, rows, self.step, self._share)
         made = islice(self._batches, stop - self.step)
         staged = self._config.smartstaged and not self._config.tf
         return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
@@ -128,7 +135,7 @@ class Trainer:
         stops = [LOG_STEPS, self._config.save_steps, self._config.eval_steps]
         return min(self.total, *(self.step + every - self.step % every for every in stops if every))
 
-    def advance(self, batches: Iterator[FusedBatch]) -> NDArray[np.float32]:
+    def advance(self, batches: Iterator[Any]) -> NDArray[np.float32]:
         """Train on the next few batches, at most up to where something has to be done.
 
         Returns
@@ -210,6 +217,7 @@ class Trainer:
             origin=self._origin,
             pending=pending,
             bf16_native=self.model.bf16_native,
+            queue=self._queue_now(),
         )
         every = self._config.save_steps
         if every and self.step % every == 0:  # not where a signal or the end of the run asks for it
@@ -222,7 +230,12 @@ class Trainer:
         self._run.prune(self._config.keep_checkpoint_max, best)
 
     def _epoch_steps(self) -> int:
-        return self._split.steps(self._config.batch_size)
+        return (
+            self._work.steps_per_epoch if self._work else self._split.steps(self._config.batch_size)
+        )
+
+    def _queue_now(self) -> QueueState | None:
+        return self._queue.after(self.step - self._first, self._work) if self._work else None
 
     def _is_due(self, every: int) -> bool:
         return self.step == self.total or bool(every and self.step // every > self._before // every)
@@ -251,26 +264,25 @@ class Trainer:
             raise UserError(msg)
 
 
+def rows_from(split: "Split", config: TrainConfig, start: int) -> Iterator[Batch]:
+    """Yield the batches from step ``start`` on, epoch after epoch, without end."""
+    steps = split.steps(config.batch_size)
+    for epoch in count(start // steps):
+        first = max(start - epoch * steps, 0)
+        yield from split.batches(
+            config.batch_size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
+        )
+
+
 def fused_batches(
-    model: MultiTaskModel,
-    split: "Split",
-    config: TrainConfig,
-    start: int,
-    share: tuple[int, int] = (0, 1),
+    model: MultiTaskModel, batches: Iterable[Batch], start: int, share: tuple[int, int] = (0, 1)
 ) -> Iterator[FusedBatch]:
-    """Yield the batches from step ``start`` on, as tensors, epoch after epoch, without end.
+    """Yield batches as tensors; the first is that of step ``start``, counted from 0.
 
     With a ``share`` (index, count), each is that part of the batch.
     """
-    index, count = share
-    steps = split.steps(config.batch_size)
-    for epoch in itertools.count(start // steps):
-        first = max(start - epoch * steps, 0)
-        rows = split.batches(
-            config.batch_size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
-        )
-        for step, batch in enumerate(rows, epoch * steps + first + 1):
-            if count > 1:
-                size = rows_of(batch)
-                batch = cut(batch, size * index // count, size * (index + 1) // count)
-            yield tf.nest.map_structure(tf.constant, model.fuser(batch, step))
+    index, workers = share
+    for step, batch in enumerate(batches, start + 1):
+        rows = rows_of(batch)
+        own = cut(batch, rows * index // workers, rows * (index + 1) // workers)
+        yield tf.nest.map_structure(tf.constant, model.fuser(own if workers > 1 else batch, step))

@@ -1,7 +1,7 @@
 """Trains with parameter servers: each worker updates them without waiting for the others."""
 
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import tensorflow as tf
 
@@ -69,11 +69,16 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
         native = native_bf16(config, None)
         _follow(ServedTrainer(quiet, dataset, run, native, cluster, target), cluster)
         return None
-    with locked(run.path, "--checkpoint"):
+    with locked(run.path, "--checkpoint"), ExitStack() as held:
         start = find_start(run, config, Origin.of(dataset), tell)
         run.write_config(config)
         native = native_bf16(config, start)
-        trainer = ServedTrainer(config, dataset, run, native, cluster, target)
+        others = {
+            number: held.enter_context(Watch(task))
+            for number, task in enumerate(cluster.trainers)
+            if task != cluster.task
+        }
+        trainer = ServedTrainer(config, dataset, run, native, cluster, target, others)
         trainer.begin(start)
         training = Training(
             config,
@@ -98,11 +103,12 @@ def _follow(trainer: ServedTrainer, cluster: Cluster) -> None:
         watch.check()
         tell(f"{task.text}: training from step {trainer.step:,} on")
         with trainer.batches(trainer.total) as batches:
-            ready = iter(batches)
-            while not (trainer.done or trainer.ended):
-                trainer.advance(ready)
+            for batch in batches:
+                trainer.take(batch)
                 interruption.check()
                 watch.check()
+                if trainer.ended or trainer.step >= trainer.total:
+                    break
     tell(f"{task.text}: {'the chief ended the run' if trainer.ended else 'done'}")
 
 

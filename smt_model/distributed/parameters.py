@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from smt_model.config import TrainConfig
 from smt_model.distributed.cluster import Cluster
+from smt_model.distributed.served_queue import Record, ServedQueue
 from smt_model.distributed.served_variable import Piece, ServedVariable, located
 from smt_model.distributed.server_graph import ENDED, Held, ServerGraph
 from smt_model.distributed.slices import Slice, dealt
@@ -45,10 +46,13 @@ class Pushed(NamedTuple):
         Updates done by all workers, on all servers.
     ended
         Whether the chief ended the run.
+    is_mine
+        Whether the piece of the batch still was this worker's.
     """
 
     step: int
     ended: bool
+    is_mine: bool
 
 
 class Parameters:
@@ -64,9 +68,13 @@ class Parameters:
         The processes.
     target
         Of this process's TensorFlow server.
+    pieces
+        Of the queue of work; 1 where there is none.
 
     Attributes
     ----------
+    queue
+        The queue of work.
     sizes
         Dense values on each server.
     table_slices, dense_slices
@@ -80,6 +88,7 @@ class Parameters:
         model: MultiTaskModel,
         cluster: Cluster,
         target: str,
+        pieces: int,
     ) -> None:
         v1 = tf.compat.v1
         own = cluster.task
@@ -112,11 +121,13 @@ class Parameters:
                     tf.zeros([len(cluster.trainers)], tf.int64), name="progress", trainable=False
                 )
             self.sizes = [server.flat.shape[0] for server in self._servers]
-            self._initialise = v1.global_variables_initializer()
             self.session = v1.Session(
                 target, config=v1.ConfigProto(device_filters=["/job:ps", self._own])
             )
-            self._pull, self._push = self._exchange(model, cluster.trainers.index(own))
+            worker = cluster.trainers.index(own)
+            self.queue = ServedQueue(self.session, self._servers[0].device, pieces, worker)
+            self._initialise = v1.global_variables_initializer()
+            self._pull, self._push = self._exchange(model, worker)
             self._loads, self._load = self._loading()
             self._is_begun = tf.raw_ops.VarIsInitializedOp(resource=self._begun.handle)
             self._started = self._begun.read_value()
@@ -124,6 +135,7 @@ class Parameters:
             self._step = v1.placeholder(tf.int64, [])
             self._begin = [s.optimizer.step.assign(self._step) for s in self._servers]
             self._open = self._begun.assign(self._step)
+            self._ending = self._servers[0].ending.read_value()
             self._end = [server.ending.assign(ENDED) for server in self._servers]
 
     def adopt(self, model: MultiTaskModel, optimizer: Optimizer) -> None:
@@ -175,11 +187,19 @@ class Parameters:
         return Pulled(*self._pull(*rows))
 
     def push(
-        self, dense: Sequence[Floats], rows: Sequence[Int32s], gradients: Sequence[Floats]
+        self,
+        dense: Sequence[Floats],
+        rows: Sequence[Int32s],
+        gradients: Sequence[Floats],
+        record: Record,
     ) -> Pushed:
-        """Update the servers' variables."""
-        _, step, ending = self._push(*dense, *rows, *gradients)
-        return Pushed(int(step), ended=ending == ENDED)
+        """Update the servers' variables, and let the queue take note of the batch."""
+        _, step, ending, is_mine = self._push(*dense, *rows, *gradients, *record)
+        return Pushed(int(step), ending == ENDED, bool(is_mine))
+
+    def ended(self) -> bool:
+        """Return whether the chief ended the run."""
+        return bool(self.session.run(self._ending) == ENDED)
 
     def _exchange(self, model: MultiTaskModel, worker: int) -> tuple[Any, Any]:
         """Return what pulls and what pushes, as functions of arrays."""
@@ -207,6 +227,7 @@ class Parameters:
             for server, values, parts in zip(servers, flat, pushed, strict=True)
         ]
         with tf.device(servers[0].device), tf.control_dependencies(updates):
+            is_mine = self.queue.record()
             count = tf.raw_ops.ResourceScatterAdd(
                 resource=self._progress.handle, indices=[worker], updates=tf.constant([1], tf.int64)
             )
@@ -217,7 +238,10 @@ class Parameters:
             dense = [tf.identity(server.flat) for server in servers]
         return (
             self.session.make_callable([dense, vectors], rows),
-            self.session.make_callable([updates, step, ending], [*flat, *rows, *gradients]),
+            self.session.make_callable(
+                [updates, step, ending, is_mine],
+                [*flat, *rows, *gradients, self.queue.piece, self.queue.finishes],
+            ),
         )
 
     def _loading(self) -> tuple[list[tf.Tensor], list[tf.Operation]]:

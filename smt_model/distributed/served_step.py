@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from smt_model.batching import FusedBatch
 from smt_model.distributed.parameters import Floats, Parameters, Pulled, Pushed
+from smt_model.distributed.served_queue import NO_PIECE, Record
 from smt_model.distributed.slices import Slice
 from smt_model.gradients import clip
 from smt_model.loss import Loss
@@ -43,7 +44,7 @@ class ServedStep:
         clip_norm: float,
         micro_batches: int,
     ) -> None:
-        self.pushed = Pushed(0, ended=False)
+        self.pushed = Pushed(0, ended=False, is_mine=False)
         self._parameters = parameters
         self._model = model
         self._loss = loss
@@ -59,13 +60,15 @@ class ServedStep:
         self._logits = tf.function(self._predict, spec, autograph=False)
         self._assign = tf.function(self._take, [pulled], autograph=False)
 
-    def __call__(self, batches: Sequence[FusedBatch]) -> NDArray[np.float32]:
-        """Train on the batches in turn; see `TrainStep`."""
+    def __call__(
+        self, batches: Sequence[FusedBatch], record: Record = NO_PIECE
+    ) -> NDArray[np.float32]:
+        """Train on the batches in turn; see `TrainStep`. The queue takes note of each."""
         losses = []
         for batch in batches:
             rows = [np.asarray(part.rows) for part in batch.tables]
             loss, sparse, dense = self._gradients(batch, self._parameters.pull(rows))
-            self.pushed = self._parameters.push(_arrays(dense), rows, _arrays(sparse))
+            self.pushed = self._parameters.push(_arrays(dense), rows, _arrays(sparse), record)
             losses.append(loss.numpy())
         return np.stack(losses)
 

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,8 +16,10 @@ from smt_model.config import TrainConfig
 from smt_model.distributed.cluster import Cluster
 from smt_model.distributed.parameters import Parameters
 from smt_model.distributed.rendezvous import absent
+from smt_model.distributed.served_queue import NO_PIECE, Record
 from smt_model.distributed.served_step import ServedStep
 from smt_model.distributed.served_variable import ServedVariable
+from smt_model.distributed.shares import POLL_SECONDS, QueueShare, Share, StaticShare
 from smt_model.embedding import EmbeddingTable
 from smt_model.loss import Loss
 from smt_model.optimizer import make_optimizer
@@ -27,23 +28,22 @@ from smt_model.progress import tell
 from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
 from smt_model.task_weight import task_weights
-from smt_model.trainer import Trainer
+from smt_model.trainer import TRAIN, Trainer
+from smt_model.work_queue import QueueState
 from smt_schemas import DatasetSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from smt_features import Dataset
+    from smt_model.distributed.watch import Watch
     from smt_model.layout import TableLayout
 
 _DEPTH = 8
-_POLL_SECONDS = 0.2
 
 
 class ServedTrainer(Trainer):
     """A worker's part of a run; `step` counts the updates of all workers.
-
-    Each worker reads its own part of an epoch, and makes its share of the steps.
 
     Parameters
     ----------
@@ -53,6 +53,13 @@ class ServedTrainer(Trainer):
         The processes.
     target
         Of this process's TensorFlow server.
+    watches
+        Says of other workers, by their number, whether they are lost; for the chief.
+
+    Attributes
+    ----------
+    ended
+        Whether the chief ended the run.
     """
 
     def __init__(
@@ -63,20 +70,22 @@ class ServedTrainer(Trainer):
         bf16_native: bool | None,
         cluster: Cluster,
         target: str,
+        watches: "Mapping[int, Watch] | None" = None,
     ) -> None:
         self._cluster = cluster
         self._target = target
+        self._watches = watches or {}
         self._workers = cluster.trainers
         self._rank = self._workers.index(cluster.task)
+        self._static = StaticShare(dataset[TRAIN], config, (self._rank, len(self._workers)))
         self._begun = 0
-        self._position = 0
-        self._absent_since: dict[int, float] = {}
+        self._lost_since: dict[int, float] = {}
+        self._dropped: int | None = None
+        self.ended = False
         super().__init__(config, dataset, run, bf16_native, assemble=self._assemble)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the chief ended the run."""
-        return self.served.pushed.ended
+        self._portion: Share = (
+            QueueShare(self._work, self.parameters.queue) if self._work else self._static
+        )
 
     def begin(self, start: Start | None) -> None:
         """Give the servers the values of a checkpoint, or the initial ones; for the chief."""
@@ -87,34 +96,37 @@ class ServedTrainer(Trainer):
         else:
             for table in self.model.tables:
                 table.initialise()
-        self._join(self.step, 0)
+        if self._work:
+            self.parameters.queue.fill(self._queue)
+        self._begun = self.step
+        self._static.begin(self.total, self.step, 0)
         self.parameters.begin(self.step, self.served.dense())
 
     def join(self) -> None:
-        """Wait until the chief has given the servers their values, or go on where this worker was.
+        """Wait until the chief has given the servers their values; or go on where this worker was.
 
         Returns early when the chief is gone.
         """
         while (begun := self.parameters.begun()) is None:
             if absent([self._cluster.chief]):
                 return
-            time.sleep(_POLL_SECONDS)
-        progress = self.parameters.progress()
-        self.step = self._before = begun + sum(progress)
-        self._join(begun, progress[self._rank])
+            time.sleep(POLL_SECONDS)
+        made = self.parameters.progress()
+        self.step = self._before = begun + sum(made)
+        self._static.begin(self.total, begun, made[self._rank])
+        self.parameters.queue.release(self._rank)
 
-    @property
-    def done(self) -> bool:
-        """Whether this worker has made its share of the steps."""
-        return self._position >= self._share_of(self.total, self._rank)
-
-    def batches(self, stop: int) -> AbstractContextManager[Iterable[FusedBatch]]:
-        """Return the batches of this worker's share; see `Trainer.batches`."""
-        made = islice(self._own(), self._share_of(self.total, self._rank) - self._position)
+    def batches(self, stop: int) -> AbstractContextManager[Iterable[Any]]:
+        """Return the batches of this worker, each with its record; see `Trainer.batches`."""
+        made = (
+            found
+            and (tf.nest.map_structure(tf.constant, self.model.fuser(found.batch)), found.record)
+            for found in self._portion.portions()
+        )
         return Prefetcher(made, _DEPTH) if self._config.smartstaged else nullcontext(made)
 
-    def advance(self, batches: Iterator[FusedBatch]) -> NDArray[np.float32]:
-        """Train on the next batch; when there is none left, wait for the others for a moment.
+    def advance(self, batches: Iterator[Any]) -> NDArray[np.float32]:
+        """Train on the next batch; where there is none, look at what the others do.
 
         Returns
         -------
@@ -126,16 +138,26 @@ class ServedTrainer(Trainer):
         UserError
             When a loss is not finite.
         """
-        batch = next(batches, None)
-        if batch is None:
+        found = next(batches, None)
+        if found is None:
             self._await()
+        return self.take(found)
+
+    def take(self, found: "tuple[FusedBatch, Record] | None") -> NDArray[np.float32]:
+        """Train on a batch, if there is one; see `advance`."""
+        if found is None or found[1].piece == self._dropped:
+            self.ended = self.parameters.ended()
             return np.empty((0, 1 + len(self.model.towers)), np.float32)
-        with self._tracing(self._position + 1):
-            losses = self.served([batch])
+        batch, record = found
+        with self._tracing(self.step + 1):
+            losses = self.served([batch], record)
         self._require_finite(losses)
-        self._position += 1
-        self._before, self.step = self.step, self.served.pushed.step
+        pushed = self.served.pushed
+        self._advance_to(pushed.step)
+        self.ended = pushed.ended
         self._last = batch
+        if record != NO_PIECE and not pushed.is_mine:
+            self._dropped = record.piece  # this worker was taken for lost, and others have it
         return losses
 
     def save(self, pending: Pending, best: int | None) -> None:
@@ -144,63 +166,38 @@ class ServedTrainer(Trainer):
         super().save(pending, best)
 
     def _epoch_steps(self) -> int:
-        return len(self._workers) * self._own_steps
+        return self._work.steps_per_epoch if self._work else self._static.steps_per_epoch
 
-    @property
-    def _own_steps(self) -> int:
-        worker = self._rank, len(self._workers)
-        return self._split.steps(self._config.batch_size, worker=worker)
+    def _queue_now(self) -> QueueState | None:
+        return self.parameters.queue.state() if self._work else None
 
-    def _share_of(self, steps: int, rank: int) -> int:
-        each, more = divmod(steps, len(self._workers))
-        return each + (rank < more)
-
-    def _join(self, begun: int, made: int) -> None:
-        self._begun = begun
-        self._position = self._share_of(begun, self._rank) + made
-
-    def _own(self) -> Iterator[FusedBatch]:
-        position, steps, config = self._position, self._own_steps, self._config
-        while True:
-            epoch, start = divmod(position, steps)
-            for batch in self._split.batches(
-                config.batch_size,
-                seed=config.seed,
-                epoch=epoch,
-                start=start,
-                shuffle=config.shuffle,
-                worker=(self._rank, len(self._workers)),
-            ):
-                yield tf.nest.map_structure(tf.constant, self.model.fuser(batch))
-                position += 1
+    def _advance_to(self, step: int) -> None:
+        self._before, self.step = self.step, step
+        # Workers that are at their last batch when the run is complete still push it.
+        self.total = max(self.total, step)
 
     def _await(self) -> None:
-        """Look at what the others did; give up one that is absent for too long."""
-        time.sleep(_POLL_SECONDS)
-        progress = self.parameters.progress()
-        self._before, self.step = self.step, self._begun + sum(progress)
-        left = {
-            rank: missing
-            for rank, made in enumerate(progress)
-            if (missing := self._left(rank) - made) > 0
-        }
-        gone = absent([self._workers[rank] for rank in left])
+        """Look at what the others do, and give up those that are lost; for the chief."""
+        time.sleep(POLL_SECONDS)
+        made = self.parameters.progress()
+        self._advance_to(self._begun + sum(made))
+        left = self._portion.left(made)
+        lost = {rank for rank in left if rank in self._watches and self._watches[rank].lost}
         now = time.monotonic()
-        self._absent_since = {
-            rank: self._absent_since.get(rank, now) for rank in left if self._workers[rank] in gone
-        }
-        waited = [now - since for since in self._absent_since.values()]
-        if len(waited) == len(left) > 0 and min(waited) > self._config.startup_timeout:
-            for rank, missing in left.items():
+        self._lost_since = {rank: self._lost_since.get(rank, now) for rank in lost}
+        for rank in lost:
+            if self._work:
+                self._portion.abandon(rank, self._workers[rank].text)
+        waited = now - max(self._lost_since.values(), default=now)
+        if self._work is None and lost == left.keys() and waited > self._config.startup_timeout:
+            for rank, steps in left.items():
                 tell(
-                    f"{self._workers[rank].text} is lost, and with it {missing:,} of its "
-                    f"{self._left(rank):,} steps: so many batches were not trained on."
+                    f"{self._workers[rank].text} is lost, and with it {steps:,} of its steps: so "
+                    "many batches were not trained on."
                 )
+            left = {}
+        if not left:
             self.total = self.step
-
-    def _left(self, rank: int) -> int:
-        """Return how many steps a worker has to make from the start on."""
-        return self._share_of(self.total, rank) - self._share_of(self._begun, rank)
 
     def _assemble(
         self, config: TrainConfig, schema: DatasetSchema, total: int, bf16_native: bool | None
@@ -214,7 +211,8 @@ class ServedTrainer(Trainer):
             slots=optimizer.initial,
             make_table=_served_table,
         )
-        self.parameters = Parameters(config, total, model, self._cluster, self._target)
+        pieces = self._work.pieces_until(total) if self._work else 1
+        self.parameters = Parameters(config, total, model, self._cluster, self._target, pieces)
         loss = Loss(task_weights(config.task_weight, schema.tasks), config.l2_regularization)
         self.served = ServedStep(
             self.parameters,

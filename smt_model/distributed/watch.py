@@ -17,12 +17,18 @@ _PATIENCE_SECONDS = 60.0
 
 
 class Watch:
-    """Looks for a process now and then, in a thread inside the ``with`` block."""
+    """Looks for a process now and then, in a thread inside the ``with`` block.
+
+    Attributes
+    ----------
+    lost
+        Whether it is gone; it may come back.
+    """
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._stop = threading.Event()
-        self._lost = False
+        self.lost = False
         self._thread = threading.Thread(target=self._look, name="smt-watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -44,7 +50,7 @@ class Watch:
         ------
         UserError
         """
-        if self._lost:
+        if self.lost:
             msg = (
                 f"{self._task.text} is lost, so this process ends. Start all processes again with "
                 "the same options: they go on from the newest checkpoint."
@@ -53,7 +59,7 @@ class Watch:
 
     def _look(self) -> None:
         refusals, answered = 0, time.monotonic()
-        while not self._lost and not self._stop.wait(_EVERY_SECONDS):
+        while not self._stop.wait(_EVERY_SECONDS):
             try:
                 with socket.create_connection((self._task.host, self._task.port), 2.0):
                     refusals, answered = 0, time.monotonic()
@@ -62,4 +68,4 @@ class Watch:
             except OSError:
                 refusals = 0
             silent = time.monotonic() - answered
-            self._lost = refusals >= _REFUSALS or silent > _PATIENCE_SECONDS
+            self.lost = refusals >= _REFUSALS or silent > _PATIENCE_SECONDS
