@@ -1,7 +1,7 @@
 """Trains with parameter servers: each worker updates them without waiting for the others."""
 
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import tensorflow as tf
 
@@ -12,7 +12,7 @@ from smt_model.distributed.served_trainer import ServedTrainer
 from smt_model.distributed.server_graph import ENDED, ending_of
 from smt_model.distributed.watch import Watch
 from smt_model.evaluation import Evaluator
-from smt_model.interruption import Interruption
+from smt_model.interruption import Interruption, StopRequestedError
 from smt_model.origin import Origin
 from smt_model.progress import tell
 from smt_model.report import Evaluation
@@ -20,6 +20,7 @@ from smt_model.resume import find_start
 from smt_model.run_directory import RunDirectory
 from smt_model.statistic_steps import StatisticSteps
 from smt_model.training import Training, native_bf16, open_dataset
+from smt_schemas import UserError
 
 _POLL_SECONDS = 1.0
 
@@ -90,10 +91,12 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
             evaluator=Evaluator(trainer.model, trainer.served.predict),
         )
         try:
-            return training.finish()
-        finally:
-            with suppress(tf.errors.OpError):  # a server that is lost is told by what failed first
-                trainer.parameters.end()
+            result = training.finish()
+        except (UserError, StopRequestedError):
+            trainer.parameters.end()
+            raise
+        trainer.parameters.end()
+        return result
 
 
 def _follow(trainer: ServedTrainer, cluster: Cluster) -> None:
