@@ -21,12 +21,12 @@ SECONDS = 120
 class Process:
     """One process, whose output goes to files."""
 
-    def __init__(self, folder: Path, name: str, arguments: list[str], environment: Any) -> None:
+    def __init__(self, folder: Path, name: str, command: list[str], environment: Any) -> None:
         self.name = name
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
         with self._out.open("w") as out, self._err.open("w") as err:
             self._process = subprocess.Popen(
-                [*SMT, *arguments], stdout=out, stderr=err, env={**os.environ, **environment}
+                command, stdout=out, stderr=err, env={**os.environ, **environment}
             )
 
     @property
@@ -73,6 +73,14 @@ class Job:
             for role, count in roles.items()
         }
         self.processes: dict[str, Process] = {}
+        self._prefixes: dict[str, list[str]] = {}
+
+    def place(self, name: str, prefix: list[str], host: str) -> None:
+        """Run a process behind a command, on a host of its own."""
+        self._prefixes[name] = prefix
+        role, index = name[:-1], int(name[-1])
+        port = self.addresses[role][index].rpartition(":")[2]
+        self.addresses[role][index] = f"{host}:{port}"
 
     def start(self, *names: str, options: list[Any]) -> None:
         """Start some processes (``worker0``), or all, as `smt train` with options."""
@@ -80,11 +88,11 @@ class Job:
         for name in names or everyone:
             task = {"type": name[:-1], "index": int(name[-1])}
             config = json.dumps({"cluster": self.addresses, "task": task})
-            arguments = ["train", *map(str, options)]
+            command = [*self._prefixes.get(name, []), *SMT, "train", *map(str, options)]
             old = self.processes.get(name)
             assert old is None or not old.runs
             environment = {"TF_CONFIG": config, "COLUMNS": "100"}
-            self.processes[name] = Process(self._folder, name, arguments, environment)
+            self.processes[name] = Process(self._folder, name, command, environment)
 
     def __getitem__(self, name: str) -> Process:
         return self.processes[name]
