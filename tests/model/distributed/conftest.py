@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-SMT = [sys.executable, "-c", "from smt_cli.main import run; run()"]
+PROGRAM = "from smt_cli.main import run; run()"
+EVERY_STEP = f"import smt_model.trainer; smt_model.trainer.LOG_STEPS = 1; {PROGRAM}"
 SECONDS = 120
 """Longer than anything takes on a busy machine."""
 
@@ -82,13 +83,17 @@ class Job:
         port = self.addresses[role][index].rpartition(":")[2]
         self.addresses[role][index] = f"{host}:{port}"
 
-    def start(self, *names: str, options: list[Any]) -> None:
-        """Start some processes (``worker0``), or all, as `smt train` with options."""
+    def start(self, *names: str, options: list[Any], every_step: bool = False) -> None:
+        """Start some processes (``worker0``), or all, as `smt train` with options.
+
+        With ``every_step`` they report each step's loss.
+        """
+        smt = [sys.executable, "-c", EVERY_STEP if every_step else PROGRAM]
         everyone = [f"{role}{i}" for role, of in self.addresses.items() for i in range(len(of))]
         for name in names or everyone:
             task = {"type": name[:-1], "index": int(name[-1])}
             config = json.dumps({"cluster": self.addresses, "task": task})
-            command = [*self._prefixes.get(name, []), *SMT, "train", *map(str, options)]
+            command = [*self._prefixes.get(name, []), *smt, "train", *map(str, options)]
             old = self.processes.get(name)
             assert old is None or not old.runs
             environment = {"TF_CONFIG": config, "COLUMNS": "100"}
