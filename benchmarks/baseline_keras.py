@@ -1,6 +1,6 @@
 """The same model in Keras 3, trained by `fit`: an Embedding for each feature.
 
-    python -m smt_bench.baseline_keras DATA [--batch-size 512] [--steps 512]
+    python -m smt_bench.baseline_keras DATA [--batch-size 512] [--steps 500]
 
 Batches come from the same shards, as a `tf.data.Dataset`. Lists are padded to the longest of the
 batch; padding has weight 0. Thread pools are TensorFlow's defaults, as a user of Keras has them.

@@ -1,6 +1,6 @@
 """The same model on TensorFlow 1.15.5 in graph mode, as DeepRec's script builds it.
 
-    python3.7 benchmarks/baseline_tensorflow1.py --train LOG … --test LOG … [--steps 512]
+    python3.7 benchmarks/baseline_tensorflow1.py --train LOG … --test LOG … [--steps 500]
 
 Reads the raw CSV with TensorFlow's own operations, hashes with its feature columns, and prints
 one line of JSON. Unlike DeepRec's script it splits the tag lists, as the model asks for.
@@ -77,7 +77,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Steps a second of TensorFlow 1.15.5.")
     parser.add_argument("--train", nargs="+", required=True, help="raw CSV")
     parser.add_argument("--test", nargs="+", required=True, help="raw CSV")
-    parser.add_argument("--steps", type=int, default=512)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--batch-size", type=int, default=512)
     parser.add_argument("--initial-accumulator", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=2021)

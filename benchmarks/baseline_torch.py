@@ -1,6 +1,6 @@
 """The same model in PyTorch, the best straightforward way: one fused EmbeddingBag.
 
-    python -m smt_bench.baseline_torch DATA [--batch-size 512] [--steps 512]
+    python -m smt_bench.baseline_torch DATA [--batch-size 512] [--steps 500]
 
 All features share one table, looked up by one `EmbeddingBag` with a weight for each entry and
 sparse gradients; Adagrad. Batches come from the same shards by the same reader, and are made

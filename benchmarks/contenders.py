@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +50,26 @@ class UnavailableError(Exception):
     """A contender cannot run here; the text says why."""
 
 
+def chosen(wanted: Collection[str], known: Collection[str]) -> list[str]:
+    """Return the names that are wanted; none means all.
+
+    Raises
+    ------
+    UsageError
+        When one is not known.
+    """
+    for name in wanted:
+        if name not in known:
+            msg = f"--only {name!r}: there is no such line. There are: {', '.join(known)}."
+            raise UsageError(msg)
+    return list(wanted or known)
+
+
+def not_installed(library: str) -> str:
+    """Return what a line says whose library is missing."""
+    return f"not installed here: pip install {library}"
+
+
 class Contenders:
     """Those that are wanted, and how to start them.
 
@@ -69,14 +89,10 @@ class Contenders:
     """
 
     def __init__(
-        self, wanted: Iterable[str], python37: Path | None, say: Callable[[str], None]
+        self, wanted: Collection[str], python37: Path | None, say: Callable[[str], None]
     ) -> None:
         known = USUAL | MORE
-        self.names = list(wanted) or list(USUAL)
-        for name in self.names:
-            if name not in known:
-                msg = f"There is no contender {name!r}. There are: {', '.join(known)}."
-                raise UsageError(msg)
+        self.names = chosen(wanted, known) if wanted else list(USUAL)
         self._found = {name: known[name] for name in self.names}
         self._tensorflow1: Path | str | None = None
         if any(found.script == TENSORFLOW1_SCRIPT for found in self._found.values()):
@@ -97,7 +113,7 @@ class Contenders:
         if contender.script == TENSORFLOW1_SCRIPT:
             return [*self._on_tensorflow1(log), *contender.options]
         if find_spec(contender.needs) is None:
-            raise UnavailableError(f"not installed here; pip install {contender.needs}")
+            raise UnavailableError(not_installed(contender.needs))
         module = f"smt_bench.{contender.script}"
         return [sys.executable, "-m", module, log.shards, *contender.options]
 

@@ -8,11 +8,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from smt_bench.contenders import chosen, not_installed
 from smt_bench.logs import Log, smt, synthetic
 from smt_bench.processes import Command, Run, in_turn
 from smt_bench.result import Figure, Report, Row, machine, ratios
@@ -63,56 +65,72 @@ class Way(NamedTuple):
         return self.output is not None
 
 
-def prepare(rows: int, other_rows: int, runs: int, say: Callable[[str], None]) -> Report:
-    """Measure every way, after a turn to warm up.
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
 
-    Parameters
+    Attributes
     ----------
     rows
         Synthetic rows to prepare.
     other_rows
-        Rows for pandas and TensorFlow.
+        How many of them pandas and TensorFlow get.
     runs
-        Processes for each line of a table.
-    say
-        Hears what is going on.
+        Processes for each line of a table, after one to warm up.
+    only
+        Names of lines; none for all.
+    """
+
+    rows: int = 1_000_000
+    other_rows: int = 100_000
+    runs: int = 5
+    only: Sequence[str] = ()
+
+
+def prepare(options: Options, say: Callable[[str], None]) -> Report:
+    """Measure every way, and tell `say` what is going on.
 
     Raises
     ------
+    UsageError
+        When there is no way of a name.
     FailedError
         When the log cannot be made.
     """
+    names = chosen(options.only, [YARDSTICK, *OURS, *OTHERS])
     with tempfile.TemporaryDirectory() as folder:
-        log = synthetic(Path(folder), rows, say)
-        ways = _ways(log, rows, other_rows, Path(folder))
+        log = synthetic(Path(folder), options.rows, say)
+        found = _ways(log, options, Path(folder))
+        ways = {name: found[name] for name in names}
         runnable = [name for name, way in ways.items() if find_spec(way.needs)]
         command = partial(_command, ways)
-        in_turn(runnable, command, 1, lambda line: say(f"warm-up {line}"))
-        done, failed = in_turn(runnable, command, runs, say)
-        figures = {name: _figures(ways[name], log, found) for name, found in done.items()}
+        in_turn(runnable, command, 1, lambda line: say(f"warm-up {line}"), _seconds)
+        done, failed = in_turn(runnable, command, options.runs, say, _seconds)
+        figures = {name: _figures(ways[name], log, runs) for name, runs in done.items()}
+    failed |= {name: not_installed(ways[name].needs) for name in set(ways) - set(runnable)}
     _add_ratios(figures)
     table = [
         Row(
             name=name,
             settings={"rows": way.rows, "timed": "whole process" if way.whole else "work alone"},
             figures=figures.get(name, {}),
-            failed=failed.get(name) or (None if name in done else f"needs {way.needs}"),
+            failed=failed.get(name),
         )
         for name, way in ways.items()
     ]
     return Report(command="prepare", machine=machine(), columns=COLUMNS, rows=table)
 
 
-def _ways(log: Log, rows: int, other_rows: int, work: Path) -> dict[str, Way]:
+def _ways(log: Log, options: Options, work: Path) -> dict[str, Way]:
     train = log.sources["train"][0].path
     copy = work / "copy.parquet"
     pattern = log.directory / "taobao_*_data"
-    ways = {YARDSTICK: Way((sys.executable, "-c", COPY, pattern, copy), rows, copy)}
-    for name, options in OURS.items():
+    ways = {YARDSTICK: Way((sys.executable, "-c", COPY, pattern, copy), options.rows, copy)}
+    for name, given in OURS.items():
         output = work / name
-        command = smt("prepare", log.directory, "--output", output, *options)
-        ways[name] = Way(command.arguments, rows, output)
-    some = min(other_rows, _lines(train))
+        command = smt("prepare", log.directory, "--output", output, *given)
+        ways[name] = Way(command.arguments, options.rows, output)
+    some = min(options.other_rows, _lines(train))
     for name, (script, needs) in OTHERS.items():
         arguments = (sys.executable, "-m", f"smt_bench.{script}", train, some, work / script)
         ways[name] = Way(arguments, some, needs=needs)
@@ -127,6 +145,10 @@ def _command(ways: dict[str, Way], name: str, turn: int) -> Command:
             shutil.rmtree(way.output, ignore_errors=True)
 
     return Command(way.arguments, clear)
+
+
+def _seconds(run: Run) -> str:
+    return f"{run.seconds:.2f} s"
 
 
 def _figures(way: Way, log: Log, runs: list[Run]) -> dict[str, Figure]:

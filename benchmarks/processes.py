@@ -88,6 +88,7 @@ def in_turn(
     command: Callable[[Key, int], Command],
     runs: int,
     say: Callable[[str], None],
+    figure: Callable[[Run], str],
 ) -> tuple[dict[Key, list[Run]], dict[Key, str]]:
     """Run commands ``runs`` times, one after the other in turn.
 
@@ -100,7 +101,9 @@ def in_turn(
     runs
         How many turns.
     say
-        Hears a line after each run, so that a session that is cut off has lost nothing.
+        Hears a line after each run, so that a session that is cut off has not lost everything.
+    figure
+        What the line tells of a run.
 
     Returns
     -------
@@ -120,7 +123,7 @@ def in_turn(
                 say(f"{where}: failed: {error}")
             else:
                 done[key].append(run)
-                say(f"{where}: {run.seconds:.2f} s  {run.output.strip()}")
+                say(f"{where}: {figure(run)}")
     return done, failed
 
 

@@ -17,7 +17,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     """Return the options that all scripts have."""
     found = argparse.ArgumentParser(description=description)
     found.add_argument("data", help="shards folder, or the data folder")
-    found.add_argument("--steps", type=int, default=512)
+    found.add_argument("--steps", type=int, default=500)
     found.add_argument("--batch-size", type=int, default=512)
     found.add_argument("--initial-accumulator", type=float, default=0.1)
     found.add_argument("--seed", type=int, default=2021)

@@ -1,6 +1,6 @@
 """Trains as `smt train` does and prints its rate.
 
-    python -m smt_bench.train_ours DATA [--steps 512] [--from-memory] [--options JSON]
+    python -m smt_bench.train_ours DATA [--steps 500] [--from-memory] [--options JSON]
 
 Options are those of `smt_model.config.TrainConfig`. Losses are computed and fetched, and the
 input is read from the shards, but for `--from-memory`: then it is made before the first step.

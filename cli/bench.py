@@ -18,6 +18,9 @@ Python37 = Annotated[
     Path | None,
     typer.Option(help="A Python 3.7 for TensorFlow 1.15.5; one on the path or in pyenv is found."),
 ]
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="A line of the tables; may be repeated.")
+]
 Runs = Annotated[int, typer.Option(min=1, help="Runs of each line, in turn.")]
 
 
@@ -28,8 +31,8 @@ def standalone(
     rows: Annotated[int, typer.Option(min=100, help="Synthetic rows.")] = 1_000_000,
     runs: Runs = 5,
     steps: Annotated[
-        int, typer.Option(min=16, help="Steps at batch 512; other batches see as many rows.")
-    ] = 512,
+        int, typer.Option(min=16, help="Steps at batch 512; other sizes see as many rows.")
+    ] = 500,
     batch_size: Annotated[
         list[int] | None,
         typer.Option(min=1, help="Repeat for several.", show_default="512, 4096"),
@@ -37,9 +40,7 @@ def standalone(
     cores: Annotated[
         list[int] | None, typer.Option(min=1, help="Run on so many cores; repeat for several.")
     ] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A line of the table; may be repeated.")
-    ] = None,
+    only: Only = None,
     initial_accumulator: Annotated[float, typer.Option(help="Adagrad's, for all.")] = 0.1,
     python37: Python37 = None,
     json: AsJson = False,
@@ -72,14 +73,17 @@ def prepare(
         int, typer.Option(min=1, help="The first rows, for pandas and TensorFlow.")
     ] = 100_000,
     runs: Runs = 5,
+    only: Only = None,
     json: AsJson = False,
     markdown: AsMarkdown = False,
 ) -> None:
     """Turn a raw log into model input with Polars alone, pandas, tf.data and smt, in turn."""
+    from smt_bench.prepare import Options
     from smt_bench.prepare import prepare as measure
 
     _refuse_both(json, markdown)
-    _print(measure(rows, other_rows, runs, _say), json, markdown)
+    options = Options(rows=rows, other_rows=other_rows, runs=runs, only=only or [])
+    _print(measure(options, _say), json, markdown)
 
 
 def _say(line: str) -> None:
