@@ -6,6 +6,7 @@ Batches come from the same shards, as a `tf.data.Dataset`. Lists are padded to t
 batch; padding has weight 0. Thread pools are TensorFlow's defaults, as a user of Keras has them.
 """
 
+import json
 import os
 from typing import Any
 
@@ -56,7 +57,7 @@ def main() -> None:
         verbose=0,
         callbacks=[Ticks(pace)],
     )
-    print(pace.line())
+    print(json.dumps(pace.figures))
     if arguments.predictions:
         test = ready(dataset["test"].to_tensorflow(arguments.batch_size, shuffle=False))
         labels = np.concatenate([labels.numpy() for _, labels in test])

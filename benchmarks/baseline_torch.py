@@ -7,6 +7,7 @@ sparse gradients; Adagrad. Batches come from the same shards by the same reader,
 ahead in a thread, as ours are.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from itertools import accumulate, count, islice
@@ -101,7 +102,7 @@ def main() -> None:
                 rule.step()
             loss.item()
             pace.tick(step)
-    print(pace.line())
+    print(json.dumps(pace.figures))
     if arguments.predictions:
         labels, logits = [], []
         with torch.inference_mode():

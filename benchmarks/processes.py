@@ -36,7 +36,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Run:
-    """Start (Unix time), wall time and peak resident memory of one process, and its output."""
+    """Start (Unix time), wall time and peak resident memory of one process, and its output.
+
+    On Linux the peak includes what the process was before it became the command: a copy of this
+    one. It is never below this one's memory.
+    """
 
     started: float
     seconds: float

@@ -1,7 +1,6 @@
 """What every training script takes and gives, but for TensorFlow 1.15.5's, which does the same."""
 
 import argparse
-import json
 import resource
 import time
 from pathlib import Path
@@ -54,8 +53,9 @@ class Pace:
         if self._warm is None and step >= self._warm_up:
             self._warm = self._last
 
-    def line(self) -> str:
-        """Return what a benchmark reads when training is over: one line of JSON.
+    @property
+    def figures(self) -> dict[str, float]:
+        """What a benchmark reads, as JSON, when training is over.
 
         The rate is in steps a second, the time of the first step in seconds since 1970, the peak
         memory in MiB.
@@ -64,4 +64,4 @@ class Pace:
         (begin, start), (end, stop) = self._warm, self._last
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         rate = (end - begin) / (stop - start)
-        return json.dumps({"rate": rate, "first_step_at": self._first_step_at, "peak_mib": peak})
+        return {"rate": rate, "first_step_at": self._first_step_at, "peak_mib": peak}

@@ -52,7 +52,7 @@ def main() -> None:
             while trainer.step < trainer.total:
                 trainer.advance(ready)
                 pace.tick(trainer.step)
-    print(pace.line())
+    print(json.dumps(pace.figures))
     if arguments.predictions:
         found = Evaluator(trainer.model).predictions(dataset, "test")
         labels = np.stack(list(found.labels.values()), axis=1)
