@@ -7,6 +7,7 @@ from typing import NoReturn
 import typer
 
 from smt_cli import (
+    bench,
     deeprec,
     env,
     evaluate,
@@ -37,6 +38,7 @@ app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("export")(export.command)
 app.command("env")(env.command)
+app.add_typer(bench.app, name="bench")
 app.add_typer(schema.app, name="schema")
 
 
