@@ -81,7 +81,7 @@ def mix_chunks(
         (tf.constant(0), *initial),
         shape_invariants=(tf.TensorShape([]), *(tf.TensorShape([None]) for _ in initial)),
     )
-    return state
+    return state  # type: ignore[no-any-return]
 
 
 def _scramble(word: tf.Tensor) -> tf.Tensor:
