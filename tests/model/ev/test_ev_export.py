@@ -20,6 +20,7 @@ from smt_model.export import export_run
 from smt_model.loading import load_run
 from smt_model.predict import predict_run
 from smt_model.training import train
+from smt_schemas import UserError
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "every key": {"ev": True},
@@ -36,7 +37,8 @@ def data(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small log with keys, seed 3, in file order."""
     output = tmp_path_factory.mktemp("keys") / "shards"
     schema = open_shards(dataset).schema
-    prepare(PrepareJob(dataset, output, schema, PrepareOptions(keys=True, shuffle=False), seed=3))
+    options = PrepareOptions(keys=True, key_texts=True, shuffle=False)
+    prepare(PrepareJob(dataset, output, schema, options, seed=3))
     return output
 
 
@@ -69,7 +71,7 @@ def test_texts_in_plain_tensorflow_equal_predict_unseen_keys_included(
 
     found = in_plain_tensorflow(tmp_path / "smt" / "1", log, NAMES, tmp_path / "served.npz")
 
-    assert expected["ctr"].std() > 1e-4
+    assert np.ptp(expected["ctr"].to_numpy()) > 1e-3
     tolerance = 2e-3 if OPTIONS[name].get("bf16") else 1e-6
     for task in ("ctr", "cvr"):
         np.testing.assert_allclose(found[task], expected[task], rtol=0, atol=tolerance)
@@ -115,11 +117,13 @@ def test_embeddings_are_the_vectors_of_the_keys_with_counts_and_steps(
     frame = pl.read_parquet(tmp_path / "1" / "embeddings" / "user.parquet")
     assert frame.schema == {
         "key": pl.Int64,
+        "text": pl.String,
         "vector": pl.Array(pl.Float32, 4),
         "count": pl.Int32,
         "last_step": pl.Int32,
     }
     assert frame["key"].is_sorted()
+    assert frame["key"].to_list() == [key(text) for text in frame["text"]]
     assert frame["count"].min() >= 20  # type: ignore[operator]
     assert frame["last_step"].max() == 12
     assert card.features["user"].keys == frame.height < 40
@@ -138,6 +142,34 @@ def test_embeddings_of_adaptive_features_come_with_the_buckets_that_are_shared(
     assert pl.read_parquet(folder / "brand.parquet").columns[0] == "key"
     shared = pl.read_parquet(folder / "brand.shared.parquet")
     assert shared["bucket"].to_list() == list(range(30))
+
+
+def test_without_the_texts_keys_are_exported_all_the_same(
+    run_of: Callable[[str], Path], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, moved = run_of("every key"), data.with_name("moved")
+    data.rename(moved)
+    try:
+        export_run(run, tmp_path / "1", embeddings=True)
+    finally:
+        moved.rename(data)
+    frame = pl.read_parquet(tmp_path / "1" / "embeddings" / "user.parquet")
+    assert frame.columns == ["key", "vector", "count", "last_step"]
+    assert "exported without their texts" in capsys.readouterr().err
+
+
+def test_texts_that_were_changed_are_refused(
+    run_of: Callable[[str], Path], data: Path, tmp_path: Path
+) -> None:
+    run, path = run_of("every key"), data / "key_texts" / "tags.parquet"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-9] + b"x" + sound[-8:])
+    try:
+        with pytest.raises(UserError, match=r"tags\.parquet was changed since it was written"):
+            export_run(run, tmp_path / "1", embeddings=True)
+    finally:
+        path.write_bytes(sound)
+    assert not (tmp_path / "1").exists()
 
 
 def key(text: str) -> int:
