@@ -77,7 +77,8 @@ class TrainConfig(EvOptions):
     ev_capacity
         Keys that a table has room for; memory is used for those that exist.
     columns
-        Other values of the options in `EvOptions`, by feature.
+        Other values of the options in `EvOptions`, by feature; those of the schema included once
+        a run has begun.
     emb_fusion
         One embedding table for all features of a width; otherwise a table for each feature.
     op_fusion
@@ -259,6 +260,25 @@ class TrainConfig(EvOptions):
         except ValidationError as error:
             msg = f"{path} is not the configuration of a run: {problems(error)}"
             raise UserError(msg) from error
+
+    def with_options_of(self, schema: DatasetSchema) -> Self:
+        """Return these options with those that a schema has for its columns.
+
+        What is set for a column here goes before what its schema says, and either goes before
+        what is set for all columns.
+
+        Raises
+        ------
+        UsageError
+            When options of the schema are unknown, out of range or make no sense together.
+        """
+        columns = {c.name: dict(c.embedding_options or {}) for c in schema.features}
+        for name, values in self.columns.items():
+            columns[name] = columns.get(name, {}) | values
+        found = {name: values for name, values in columns.items() if values}
+        if found == self.columns:
+            return self
+        return type(self).from_options(**{**self.model_dump(), "columns": found})
 
     def embedding_variables(self, schema: DatasetSchema) -> dict[str, EvOptions]:
         """Return the features whose keys own vectors, with their options.

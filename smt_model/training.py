@@ -58,6 +58,7 @@ def train(
         When SIGTERM or SIGINT came; the run is saved then.
     """
     dataset = open_shards(config.data_location)
+    config = config.with_options_of(dataset.schema)
     for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
         dataset[split]
     _require_metric(config, dataset)
