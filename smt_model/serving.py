@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from smt_model.embedding import part_name
 from smt_model.encoding_graph import Bag, GraphEncoder
-from smt_model.layout import fused_tables
 from smt_model.loading import TrainedModel
 from smt_model.parts import parts
 from smt_schemas import Column, UserError
@@ -41,8 +40,8 @@ class ServingModel(tf.Module):
             raise UserError(msg)
         self._encoder = GraphEncoder(schema, trained.hash_seed, trained.vocabularies)
         # In the order in which the towers take the vectors.
-        tables = fused_tables(schema.features)
-        self._features = [column for table in tables for column in table.features]
+        layouts = [table.layout for table in trained.model.tables]
+        self._features = [feature.column for layout in layouts for feature in layout.features]
         self._numerics = [column.name for column in schema.numerics]
         self._tasks = list(schema.tasks)
         values = {part.name: part for part in parts(trained.model, None)}
