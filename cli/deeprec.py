@@ -29,7 +29,6 @@ OURS = {"--parquet-dataset-shuffle": "--shuffle", "--no-parquet-dataset-shuffle"
 _LATER = "is not available yet."
 REFUSED = {
     "--dynamic-ev": f"(vectors whose width depends on frequency) {_LATER}",
-    "--multihash": f"(Multi-Hash Variable) {_LATER}",
     "--incremental-ckpt": f"(checkpoints of the rows that changed) {_LATER}",
     "--workqueue": f"(handing out files to workers) {_LATER}",
     "--group-embedding": f"(lookups of several tables in one) {_LATER}",
@@ -58,7 +57,6 @@ NEUTRAL = frozenset(
         "--ev-elimination=None",
         "--ev-filter=None",
         "--no-dynamic-ev",
-        "--no-multihash",
         "--incremental-ckpt=0",
         "--no-workqueue",
         "--no-group-embedding",

@@ -103,6 +103,16 @@ def command(
     l2_threshold: Annotated[
         float, typer.Option(help="Half the sum of squares below which l2 drops a vector.")
     ] = 0.03,
+    multihash: Annotated[
+        bool,
+        typer.Option(help="Two small tables, by quotient and remainder of the bucket, for one."),
+    ] = False,
+    multihash_divisor: Annotated[
+        int, typer.Option(help="What buckets are divided by: so many remainders.")
+    ] = 10,
+    multihash_operation: Annotated[
+        str, typer.Option(help="What makes one vector of two: add, mul or concat.")
+    ] = "add",
     ev_capacity: Annotated[
         int, typer.Option(help="Keys there is room for; only those that exist take memory.")
     ] = 1 << 24,

@@ -94,4 +94,5 @@ def make_model(
         slots=slots,
         variables=config.embedding_variables(schema),
         capacity=config.ev_capacity,
+        multihash=config.multihashed(schema),
     )

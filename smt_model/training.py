@@ -12,6 +12,7 @@ from smt_model.early_stopping import EarlyStopping
 from smt_model.evaluation import Evaluator
 from smt_model.forecast import Forecast
 from smt_model.interruption import Interruption, StopRequestedError
+from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.progress import TrainingProgress, tell
 from smt_model.recorder import Recorder
@@ -112,6 +113,8 @@ class _Training:
         trainer = self._trainer
         with TrainingProgress(trainer.total, trainer.step) as progress, self._interruption:
             progress.say(self._introduction())
+            if shared := shared_buckets(trainer.model):
+                progress.say(shared)
             try:
                 self._loop(progress)
             except StopRequestedError:
@@ -190,6 +193,20 @@ class _Training:
 
     def _command(self) -> str:
         return f"smt train --resume {self._run.path}"
+
+
+def shared_buckets(model: MultiTaskModel) -> str | None:
+    """Return in words what ``--multihash`` makes of a model's buckets; None without."""
+    layouts = [table.layout for table in model.tables]
+    shared = [f for layout in layouts for f in layout.features if f.multihash]
+    if not shared:
+        return None
+    rows = sum(block.rows for feature in shared for block in feature.blocks)
+    buckets = sum(feature.column.buckets for feature in shared)
+    return (
+        f"Multi-hash, on bucket ids: {rows:,} rows for the {buckets:,} buckets of "
+        f"{len(shared)} features; the others keep their tables"
+    )
 
 
 def _require_metric(config: TrainConfig, dataset: "Dataset") -> None:
