@@ -23,6 +23,7 @@ from smt_schemas import Column, DatasetSchema, UsageError, UserError
 OptimizerName = Literal["adagrad", "adagraddecay", "adam", "adamasync", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 ScheduleName = Literal["constant", "cosine", "exponential"]
+StrategyName = Literal["parameter-server", "multi-worker", "none"]
 
 DEFAULT_EPOCHS = 1000
 """What ``--steps 0`` means when no number of epochs is given, as in DeepRec's script."""
@@ -33,6 +34,7 @@ FREE = frozenset(
         *("save_steps", "keep_checkpoint_max", "evaluate", "eval_steps"),
         *("early_stop_metric", "early_stop_patience", "timeline"),
         *("inter", "intra", "allocator", "smartstaged"),
+        *("strategy", "startup_timeout", "input_layer_partitioner", "dense_layer_partitioner"),
     }
 )
 """Options that do not decide the weights after a given step: a resumed run may change them."""
@@ -110,6 +112,15 @@ class TrainConfig(EvOptions):
         0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
     allocator
         Library that allocates memory; None for the system's.
+    strategy
+        How the processes of TF_CONFIG train together; None for what fits them.
+    startup_timeout
+        Seconds to wait for all of them to appear.
+    workqueue
+        Hand out the shards of an epoch to whoever is free, each once.
+    input_layer_partitioner, dense_layer_partitioner
+        Bytes that a slice of an embedding table (in MiB) or of a tower's variable (in KiB) has at
+        least when it is divided among parameter servers; 0 leaves it whole.
     """
 
     data_location: str = "data"
@@ -151,6 +162,11 @@ class TrainConfig(EvOptions):
     inter: NonNegativeInt = 0
     intra: NonNegativeInt = 0
     allocator: Literal["jemalloc"] | None = None
+    strategy: StrategyName | None = None
+    startup_timeout: PositiveInt = 300
+    workqueue: bool = False
+    input_layer_partitioner: NonNegativeInt = 8
+    dense_layer_partitioner: NonNegativeInt = 16
 
     @field_validator("task_weight")
     @classmethod
