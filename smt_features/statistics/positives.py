@@ -1,13 +1,17 @@
 """Counts the values of the rows whose label is 1: few rows, so many blocks' at a time."""
 
-from collections.abc import Iterator
-
 import polars as pl
 import pyarrow as pa
 
 from smt_features.parquet import OLDEST
 from smt_features.statistics.kinds import rated_columns
-from smt_features.statistics.value_counts import MERGE_ROWS, Counted, ValueCounts, group_texts
+from smt_features.statistics.value_counts import (
+    MERGE_ROWS,
+    NO_IDS,
+    Counted,
+    ValueCounts,
+    group_texts,
+)
 from smt_schemas import DatasetSchema
 
 
@@ -25,6 +29,7 @@ class PositiveCounts:
 
     def __init__(self, schema: DatasetSchema, hash_seed: int) -> None:
         self._labels = [label.name for label in schema.labels]
+        self._names = [column.name for column in rated_columns(schema)]
         self._counts = {
             (label, column.name): ValueCounts(column, hash_seed)
             for label in self._labels
@@ -42,12 +47,6 @@ class PositiveCounts:
         """Add counts of one label and column."""
         self._counts[label, name].add(counted)
 
-    def frames(self) -> Iterator[tuple[str, str, pl.DataFrame]]:
-        """Yield label, column, and ``value`` and ``count`` of its rows whose label is 1."""
-        self._count()
-        for (label, name), values in self._counts.items():
-            yield label, name, values.frame()
-
     def of(self, name: str) -> dict[str, pl.DataFrame]:
         """Return ``value`` and ``count`` of one column, by label."""
         self._count()
@@ -58,6 +57,7 @@ class PositiveCounts:
             return
         rows = pl.DataFrame(pa.concat_tables(self._waiting))
         self._waiting = []
-        positive = {label: rows.filter(pl.col(label) == "1") for label in self._labels}
-        for (label, name), counts in self._counts.items():
-            counts.add(group_texts(positive[label][name]))
+        for label in self._labels:
+            positive = rows.filter(pl.col(label) == "1")
+            for name, texts in group_texts(positive, self._names).items():
+                self._counts[label, name].add(Counted(NO_IDS, NO_IDS, texts))

@@ -18,6 +18,10 @@ MAX_TEXTS = 1 << 20
 NO_IDS = np.empty(0, np.int64)
 
 MERGE_ROWS = 1 << 16
+
+FEW = 1 << 14
+"""Ids that came as texts stay with them up to so many texts."""
+
 # The least integer with so many digits; nothing below MAX_ID has more than seven.
 _LEAST = np.array([MAX_ID, 0, *(10**digits for digits in range(1, 7)), MAX_ID], np.int32)
 
@@ -31,7 +35,8 @@ class Counted:
     ids, weights
         Small integers, possibly repeated, and how often each stands there; int64.
     texts
-        All other texts, and ids where there are few: ``value`` (String) and ``count`` (int64).
+        All other texts, and ids where there are few: ``value`` (String), each once, and
+        ``count`` (int64).
     """
 
     ids: Int64s
@@ -55,7 +60,7 @@ def count_texts(texts: pl.Series) -> Counted:
     """Count the texts of some rows."""
     if texts.head(1000).n_unique() < 100:
         # Few values: grouping is quicker than parsing.
-        return group_texts(texts)
+        return Counted(NO_IDS, NO_IDS, _grouped(texts))
     ids = as_ids(texts)
     is_id = ids >= 0
     numbers = ids[is_id]
@@ -63,9 +68,15 @@ def count_texts(texts: pl.Series) -> Counted:
     return Counted(numbers, np.ones(len(numbers), np.int64), _grouped(others))
 
 
-def group_texts(texts: pl.Series) -> Counted:
-    """Count the texts of some rows without a look at which are ids."""
-    return Counted(NO_IDS, NO_IDS, _grouped(texts))
+def group_texts(rows: pl.DataFrame, names: list[str]) -> dict[str, pl.DataFrame]:
+    """Return ``value`` and ``count`` of the texts of some columns, ids among them."""
+    # All at one go: a call of Polars costs as much as grouping thousands of texts.
+    counts = pl.Struct({VALUE: pl.String, COUNT: pl.Int64})
+    found = rows.select(
+        pl.col(name).alias(VALUE).value_counts(name=COUNT).cast(counts).implode().alias(name)
+        for name in names
+    )
+    return {name: found[name][0].struct.unnest() for name in names}
 
 
 def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
@@ -128,7 +139,11 @@ class ValueCounts:
         """
         self._merge()
         self._texts = self._texts.sort(VALUE)
-        return pl.concat([self._ids_frame(), self._texts])
+        if len(self._ids):
+            self._take_ids()
+            return pl.concat([self._ids_frame(), self._texts])
+        ids = as_ids(self._texts[VALUE])
+        return self._texts[np.argsort(np.where(ids < 0, MAX_ID, ids), kind="stable")]
 
     def sketch(self) -> Sketch | None:
         """Return the sketch of the texts that `frame` lacks, or None where it lacks none."""
@@ -151,19 +166,28 @@ class ValueCounts:
     def _merge(self) -> None:
         if not self._pending:
             return
-        parts = pl.concat([self._texts, *self._pending])
-        merged = parts.group_by(VALUE).agg(pl.col(COUNT).sum())
+        parts = [frame for frame in (self._texts, *self._pending) if frame.height]
+        merged = parts[0]
+        if len(parts) > 1:
+            merged = pl.concat(parts).group_by(VALUE).agg(pl.col(COUNT).sum())
+        self._texts = merged
         self._pending, self._pending_rows = [], 0
-        # Where a block held few values, its ids came as texts.
-        ids = as_ids(merged[VALUE])
-        is_id = ids >= 0
-        self._add_ids(ids[is_id], merged[COUNT].to_numpy()[is_id])
-        self._texts = merged.filter(pl.Series(~is_id))
+        if self._texts.height > FEW:
+            self._take_ids()
         if self._sketch or self._texts.height > MAX_TEXTS:
             self._sketching()
 
+    def _take_ids(self) -> None:
+        """Count the ids among the merged texts as ids."""
+        ids = as_ids(self._texts[VALUE])
+        is_id = ids >= 0
+        if is_id.any():
+            self._add_ids(ids[is_id], self._texts[COUNT].to_numpy()[is_id])
+            self._texts = self._texts.filter(pl.Series(~is_id))
+
     def _sketching(self) -> Sketch:
         """Move the merged texts into the sketch, but for nulls, and return it."""
+        self._take_ids()
         if self._sketch is None:
             self._sketch = Sketch(self._column, self._seed)
         is_null = is_null_text(self._column)
