@@ -12,7 +12,9 @@ from smt_features.statistics.positives import PositiveCounts
 from smt_features.statistics.sample import PLACE, RowSample
 from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.statistics.tally import Tally
+from smt_features.statistics.user_runs import count_runs, user_columns
 from smt_features.statistics.value_counts import NO_IDS, Counted, ValueCounts
+from smt_features.statistics.waiting import Waiting
 from smt_schemas import Column, DatasetSchema
 
 COUNTS = {
@@ -37,6 +39,8 @@ class SplitCounts:
         self._distinct = dict.fromkeys(self._lengths, 0)
         self._combinations: dict[str, int] = {}
         self._sample = RowSample()
+        self._user_columns = [column.name for column in user_columns(schema)]
+        self._user_runs = Waiting()
 
     @property
     def rows(self) -> int:
@@ -58,6 +62,9 @@ class SplitCounts:
         self._rows += counted.rows
         for name, values in counted.values.items():
             self._values[name].add(values)
+        self._user_runs.add(counted.user_runs)
+        if self._user_runs.is_enough:
+            self._count_users()
         self._positives.add(counted.positives)
         for name, lists in counted.lists.items():
             self._lengths[name] = _added(self._lengths[name], lists.lengths)
@@ -71,13 +78,13 @@ class SplitCounts:
         named = [c for c in self.schema.columns if c.name == self.schema.user_column]
         if not named:
             return None
-        values = self._values[named[0].name]
+        values = self._counted(named[0].name)
         return distinct(named[0], values.frame(), values.sketch())
 
     def totals(self, column: Column) -> ColumnTotals:
         """Return what was added up of a column."""
         name = column.name
-        values = self._values[name]
+        values = self._counted(name)
         return ColumnTotals(
             column=column,
             values=values.frame(),
@@ -150,7 +157,7 @@ class SplitCounts:
         are left out, but for the labels.
         """
         labels = [label.name for label in self.schema.labels]
-        sketched = [name for name, values in self._values.items() if values.sketch()]
+        sketched = [name for name in self._values if self._counted(name).sketch()]
         if sketched or whole:
             sample = self._sample.frame()
             for name in self._values if whole else dict.fromkeys(labels + sketched):
@@ -188,6 +195,16 @@ class SplitCounts:
             places = next(iter(sample.values()))[COUNT]
             rows = pl.DataFrame({**columns, PLACE: places})
             self._sample.add(rows.to_arrow(compat_level=OLDEST))
+
+    def _counted(self, name: str) -> ValueCounts:
+        self._count_users()
+        return self._values[name]
+
+    def _count_users(self) -> None:
+        runs = self._user_runs.take()
+        if runs is not None:
+            for name, counts in count_runs(runs, self._user_columns).items():
+                self._values[name].add(Counted(NO_IDS, NO_IDS, counts))
 
     def _add_combination(self, digits: str, rows: int) -> None:
         self._combinations[digits] = self._combinations.get(digits, 0) + rows

@@ -1,5 +1,6 @@
 """Counts of texts, quick where the texts are ids: small non-negative integers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ MAX_TEXTS = 1 << 20
 """Distinct texts of a column, ids left out, that are counted exactly."""
 
 NO_IDS = np.empty(0, np.int64)
+NO_TEXTS = pl.DataFrame(schema={VALUE: pl.String, COUNT: pl.Int64})
 
 MERGE_ROWS = 1 << 16
 
@@ -50,31 +52,37 @@ def as_ids(texts: pl.Series) -> Int64s:
     Only the decimal form without signs, blanks and leading zeros counts, so that each id has
     one text.
     """
-    values = texts.cast(pl.Int32, strict=False).fill_null(-1).to_numpy()
-    digits = texts.str.len_bytes().to_numpy()
-    least = _LEAST.take(digits, mode="clip")
-    return np.where((values >= least) & (values < MAX_ID), values, -1).astype(np.int64)
+    return _ids_of(pl.DataFrame({VALUE: texts}), [VALUE])[VALUE]
 
 
-def count_texts(texts: pl.Series) -> Counted:
-    """Count the texts of some rows."""
-    if texts.head(1000).n_unique() < 100:
-        # Few values: grouping is quicker than parsing.
-        return Counted(NO_IDS, NO_IDS, _grouped(texts))
-    ids = as_ids(texts)
-    is_id = ids >= 0
-    numbers = ids[is_id]
-    others = texts.filter(pl.Series(~is_id))
-    return Counted(numbers, np.ones(len(numbers), np.int64), _grouped(others))
+def count_columns(cells: pl.DataFrame, names: list[str]) -> dict[str, Counted]:
+    """Count the texts of some columns."""
+    # Few values: grouping is quicker than parsing.
+    distinct = cells.head(1000).select(pl.col(name).n_unique() for name in names)
+    many = [name for name in names if distinct[name].item() >= 100] if names else []
+    ids = _ids_of(cells, many)
+    is_id = {name: found >= 0 for name, found in ids.items()}
+    texts = group_texts(cells, names, {name: pl.Series(~found) for name, found in is_id.items()})
+    counted = {}
+    for name in names:
+        numbers = ids[name][is_id[name]] if name in ids else NO_IDS
+        counted[name] = Counted(numbers, np.ones(len(numbers), np.int64), texts[name])
+    return counted
 
 
-def group_texts(rows: pl.DataFrame, names: list[str]) -> dict[str, pl.DataFrame]:
-    """Return ``value`` and ``count`` of the texts of some columns, ids among them."""
+def group_texts(
+    rows: pl.DataFrame, names: list[str], where: Mapping[str, pl.Series] | None = None
+) -> dict[str, pl.DataFrame]:
+    """Return ``value`` and ``count`` of the texts of some columns, ids among them.
+
+    ``where`` has a boolean for each row, by column: only those are counted.
+    """
     # All at one go: a call of Polars costs as much as grouping thousands of texts.
     counts = pl.Struct({VALUE: pl.String, COUNT: pl.Int64})
     found = rows.select(
-        pl.col(name).alias(VALUE).value_counts(name=COUNT).cast(counts).implode().alias(name)
+        texts.alias(VALUE).value_counts(name=COUNT).cast(counts).implode().alias(name)
         for name in names
+        for texts in [pl.col(name).filter(where[name]) if where and name in where else pl.col(name)]
     )
     return {name: found[name][0].struct.unnest() for name in names}
 
@@ -83,10 +91,24 @@ def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
     """Count texts that stand for several rows each; ``ids`` is what `as_ids` gave."""
     is_id = ids >= 0
     if is_id.all():
-        return Counted(ids, weights, _grouped(texts.clear()))
+        return Counted(ids, weights, NO_TEXTS)
     others = pl.DataFrame({VALUE: texts, COUNT: weights}).filter(pl.Series(~is_id))
     grouped = others.group_by(VALUE).agg(pl.col(COUNT).sum())
     return Counted(ids[is_id], weights[is_id], grouped)
+
+
+def _ids_of(cells: pl.DataFrame, names: list[str]) -> dict[str, Int64s]:
+    """Return what `as_ids` does, of some columns."""
+    texts = pl.col(names)
+    numbers = cells.select(texts.cast(pl.Int32, strict=False).fill_null(-1))
+    lengths = cells.select(texts.str.len_bytes())
+    return {name: _canonical(numbers[name], lengths[name]) for name in names}
+
+
+def _canonical(numbers: pl.Series, lengths: pl.Series) -> Int64s:
+    values = numbers.to_numpy()
+    least = _LEAST.take(lengths.to_numpy(), mode="clip")
+    return np.where((values >= least) & (values < MAX_ID), values, -1).astype(np.int64)
 
 
 def is_null_text(column: Column) -> pl.Expr:
@@ -114,7 +136,7 @@ class ValueCounts:
         self._column = column
         self._seed = hash_seed
         self._ids = np.zeros(0, np.int64)
-        self._texts = pl.DataFrame(schema={VALUE: pl.String, COUNT: pl.Int64})
+        self._texts = NO_TEXTS
         self._pending: list[pl.DataFrame] = []
         self._pending_rows = 0
         self._sketch: Sketch | None = None
@@ -194,8 +216,3 @@ class ValueCounts:
         self._sketch.add(self._texts.filter(~is_null))
         self._texts = self._texts.filter(is_null)
         return self._sketch
-
-
-def _grouped(texts: pl.Series) -> pl.DataFrame:
-    counted = texts.alias(VALUE).value_counts(name=COUNT)
-    return counted.with_columns(pl.col(COUNT).cast(pl.Int64))
