@@ -29,7 +29,6 @@ OURS = {"--parquet-dataset-shuffle": "--shuffle", "--no-parquet-dataset-shuffle"
 _LATER = "is not available yet."
 REFUSED = {
     "--dynamic-ev": f"(vectors whose width depends on frequency) {_LATER}",
-    "--incremental-ckpt": f"(checkpoints of the rows that changed) {_LATER}",
     "--workqueue": f"(handing out files to workers) {_LATER}",
     "--group-embedding": f"(lookups of several tables in one) {_LATER}",
     "--protocol": "has no value but grpc: the others need DeepRec's own runtime.",
@@ -43,7 +42,6 @@ VALUED = frozenset(
     {
         "--ev-elimination",
         "--ev-filter",
-        "--incremental-ckpt",
         "--protocol",
         "--input-layer-partitioner",
         "--dense-layer-partitioner",
@@ -57,7 +55,6 @@ NEUTRAL = frozenset(
         "--ev-elimination=None",
         "--ev-filter=None",
         "--no-dynamic-ev",
-        "--incremental-ckpt=0",
         "--no-workqueue",
         "--no-group-embedding",
         "--protocol=grpc",

@@ -7,6 +7,7 @@ import tensorflow as tf
 from smt_model.batching import FreshRows, FusedBatch, Fuser, TableBatch
 from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
+from smt_model.ev.key_table import KeyTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
 from smt_model.layout import fused_tables, separate_tables
@@ -96,6 +97,11 @@ class MultiTaskModel(tf.Module):
         self.bf16_native = bf16_native if bf16 else None
         native = bool(self.bf16_native)
         self.towers = [Tower(task, width, seed, bf16=bf16, native=native) for task in schema.tasks]
+
+    @property
+    def key_tables(self) -> list[KeyTable]:
+        """The keys of each embedding variable."""
+        return [keys for each in self.embedding_variables for keys in each.tables.values()]
 
     @property
     def kernels(self) -> list[tf.Variable]:

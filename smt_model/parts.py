@@ -28,12 +28,16 @@ class Part:
         Where it lies.
     rows, columns
         Which part of the variable; no `columns` means whole rows.
+    block
+        The block of buckets whose rows these are, or whose slots: steps update some of them. None
+        for what each step updates as a whole.
     """
 
     name: str
     variable: tf.Variable
     rows: slice
     columns: slice | None = None
+    block: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,13 +101,14 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
             yield from _count(part_name(block.name), optimizer, table)
             if rows.start == rows.stop:  # no buckets: each key owns a row
                 continue
-            for position, name in enumerate(names(part_name(block.name), slots)):
+            first = part_name(block.name)
+            for position, name in enumerate(names(first, slots)):
                 apart = _apart(optimizer, table, slots[position - 1]) if position else None
                 if apart is not None:
-                    yield Part(name, apart, rows)
+                    yield Part(name, apart, rows, block=first)
                 else:
                     columns = slice(position * dim, (position + 1) * dim)
-                    yield Part(name, table.packed, rows, columns)
+                    yield Part(name, table.packed, rows, columns, first)
     for variable in model.dense_variables:
         name = variable.name.removesuffix(":0")
         kept = [optimizer.slots[slot][variable.ref()] for slot in slots] if optimizer else []
