@@ -44,7 +44,7 @@ class Part:
         """Shape of the values."""
         length = self.rows.stop - self.rows.start
         if self.columns is None:
-            return (length, *self.variable.shape[1:])
+            return (length, *self.variable.shape.as_list()[1:])
         return length, self.columns.stop - self.columns.start
 
     @property
@@ -57,7 +57,7 @@ class Part:
         """Yield the values, some rows at a time."""
         for start in range(self.rows.start, self.rows.stop, PIECE):
             # By row numbers: reading the variable as a whole would copy an entire table.
-            numbers = tf.range(start, min(start + PIECE, self.rows.stop))
+            numbers = np.arange(start, min(start + PIECE, self.rows.stop), dtype=np.int32)
             rows = self.variable.sparse_read(numbers).numpy()
             yield rows if self.columns is None else rows[:, self.columns]
 
