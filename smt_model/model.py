@@ -106,6 +106,11 @@ class MultiTaskModel(tf.Module):
         return None
 
     @property
+    def key_tables(self) -> list[KeyTable]:
+        """The keys of each embedding variable."""
+        return [keys for each in self.embedding_variables for keys in each.tables.values()]
+
+    @property
     def kernels(self) -> list[tf.Variable]:
         """The kernels of the towers: what L2 regularisation is about."""
         return [kernel for tower in self.towers for kernel in tower.kernels]

@@ -129,6 +129,7 @@ class Training:
         self._dataset = dataset
         self._run = run
         self._trainer = trainer
+        self._restored = start.names if start else None
         self._recorder = Recorder(
             run,
             list(dataset.schema.tasks),
@@ -177,7 +178,7 @@ class Training:
                     recorder.add(trainer.advance(ready))
                     progress.advance(trainer.step)
                     self._react(progress)
-                    if trainer.step == stop or not trainer.model.embedding_variables:
+                    if trainer.can_save:
                         self._interruption.check()
 
     def _react(self, progress: TrainingProgress) -> None:
@@ -191,6 +192,8 @@ class Training:
         with recorder.untimed():
             if trainer.saves_now:
                 self._save()
+            elif trainer.saves_delta_now:
+                trainer.save_delta(recorder.pending, self._best_step)
             self._evaluate(progress)
         if self._stopping and trainer.evaluates_now:
             self._stopped = self._agree(self._wants_to_stop)
@@ -203,9 +206,13 @@ class Training:
         return self._trainer.step < self._trainer.total and not self._stopped
 
     def _save(self) -> None:
-        best = self._stopping.best if self._stopping else None
-        self._trainer.save(self._recorder.pending, best.step if best else None)
+        self._trainer.save(self._recorder.pending, self._best_step)
         self._recorder.activations(self._trainer.step, self._trainer.activations())
+
+    @property
+    def _best_step(self) -> int | None:
+        best = self._stopping.best if self._stopping else None
+        return best.step if best else None
 
     def _evaluate(self, progress: TrainingProgress) -> None:
         step = self._trainer.step
@@ -232,7 +239,10 @@ class Training:
         if not self._goes_on():
             return f"{self._run.path} is finished: {trainer.step:,} of {trainer.total:,} steps"
         if trainer.step:
-            return f"Going on at step {trainer.step:,} of {length} of {rows} in {self._run.path}"
+            return (
+                f"Going on at step {trainer.step:,} of {length} of {rows} in {self._run.path}, "
+                f"from {self._restored}"
+            )
         return f"Training {length} of {rows} into {self._run.path}"
 
     def _command(self) -> str:
