@@ -37,8 +37,9 @@ $(EXAMPLES): $(STAMP)
 demo: install
 	@BIN=$(BIN) sh examples/demo.sh
 
+# A process a core; files stay whole, since their tests share what is made for them.
 test: lint $(EXAMPLES)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(EXAMPLES)
 	$(BIN)/python -m pytest -m slow

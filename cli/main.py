@@ -13,6 +13,7 @@ from smt_cli import (
     evaluate,
     export,
     inspect_stats,
+    k8s,
     predict,
     prepare,
     schema,
@@ -40,6 +41,7 @@ app.command("export")(export.command)
 app.command("env")(env.command)
 app.add_typer(bench.app, name="bench")
 app.add_typer(schema.app, name="schema")
+app.add_typer(k8s.app, name="k8s")
 
 
 def run() -> NoReturn:
