@@ -147,9 +147,12 @@ def _bound_to(cores: int | None) -> Iterator[None]:
 
 @contextmanager
 def _killed_when_left_early(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """Kill a process and all that it started when an error, such as Ctrl-C, comes up."""
+    """Kill a process and all that it started when Ctrl-C or SIGTERM comes, or an error."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)

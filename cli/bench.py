@@ -42,6 +42,9 @@ def standalone(
     ] = None,
     only: Only = None,
     initial_accumulator: Annotated[float, typer.Option(help="Adagrad's, for all.")] = 0.1,
+    evaluate: Annotated[
+        bool, typer.Option("--eval/--no-eval", help="Predict the test rows after the last step.")
+    ] = True,
     python37: Python37 = None,
     json: AsJson = False,
     markdown: AsMarkdown = False,
@@ -61,6 +64,7 @@ def standalone(
         only=only or [],
         python37=python37,
         initial_accumulator=initial_accumulator,
+        evaluate=evaluate,
     )
     _print(measure(options, _say), json, markdown)
 

@@ -46,7 +46,7 @@ def test_what_is_missing_says_so_and_the_rest_is_measured(
 
 def auc_of_smt_train(smt: Callable[..., Any], folder: Path) -> float:
     """Return what the commands give that a user would type."""
-    smt("synth", folder / "data", "--rows", "2000")
+    smt("synth", folder / "data", "--rows", "2000", "--test-fraction", "0.1")
     smt("prepare", folder / "data")
     options = ("--batch-size", "128", "--steps", "160", "--initial-accumulator", "1e-4", "--json")
     run = smt("train", "--data-location", folder / "data", "--checkpoint", folder / "run", *options)
