@@ -111,6 +111,8 @@ class Training:
         Takes in signals.
     agree
         Makes of this process's wish to end the run, by early stopping, what all processes do.
+    evaluator
+        Evaluates; None for one of the trainer's model.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Training:
         *,
         interruption: Interruption | None = None,
         agree: Callable[[bool], bool] = bool,
+        evaluator: Evaluator | None = None,
     ) -> None:
         self._config = config
         self._dataset = dataset
@@ -140,7 +143,7 @@ class Training:
         evaluations = run.metrics.evaluations()
         self._latest = evaluations[-1] if evaluations else None
         self._stopping = EarlyStopping.of(config, evaluations)
-        self._evaluator = Evaluator(self._trainer.model)
+        self._evaluator = evaluator or Evaluator(self._trainer.model)
         self._interruption = interruption or Interruption()
         self._agree = agree
         self._stopped = self._wants_to_stop

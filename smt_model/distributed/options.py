@@ -1,13 +1,15 @@
 """Which way of training with several processes is meant, and what it goes without."""
 
-from smt_model.config import TrainConfig
+from smt_model.config import StrategyName, TrainConfig
 from smt_model.distributed.cluster import Cluster
 from smt_schemas import UsageError
 
-PARAMETER_SERVER, MULTI_WORKER, NONE = "parameter-server", "multi-worker", "none"
+PARAMETER_SERVER: StrategyName = "parameter-server"
+MULTI_WORKER: StrategyName = "multi-worker"
+NONE: StrategyName = "none"
 
 
-def strategy_of(config: TrainConfig, cluster: Cluster) -> str:
+def strategy_of(config: TrainConfig, cluster: Cluster) -> StrategyName:
     """Return the strategy that is asked for, or else the one that fits the cluster.
 
     Raises
@@ -26,7 +28,7 @@ def strategy_of(config: TrainConfig, cluster: Cluster) -> str:
     return chosen
 
 
-def require_supported(config: TrainConfig, strategy: str) -> None:
+def require_supported(config: TrainConfig, strategy: StrategyName) -> None:
     """Refuse what a strategy goes without.
 
     Raises
