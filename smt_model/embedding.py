@@ -107,6 +107,8 @@ def _selected(vectors: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         a_shape=tf.cast(tf.stack([tf.size(numbers), tf.shape(vectors)[0]]), tf.int64),
         b=vectors,
     )
+
+
 def _variable(rows: int, width: int) -> tf.Variable:
     # Rows that keys can own get memory when they are written, page by page. And no second
     # reference to the tensor: the first sparse access would copy it.
