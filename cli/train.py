@@ -104,6 +104,16 @@ def command(
     l2_threshold: Annotated[
         float, typer.Option(help="Half the sum of squares below which l2 drops a vector.")
     ] = 0.03,
+    multihash: Annotated[
+        bool,
+        typer.Option(help="Two small tables, by quotient and remainder of the bucket, for one."),
+    ] = False,
+    multihash_divisor: Annotated[
+        int, typer.Option(help="What buckets are divided by: so many remainders.")
+    ] = 10,
+    multihash_operation: Annotated[
+        str, typer.Option(help="What makes one vector of two: add, mul or concat.")
+    ] = "add",
     ev_capacity: Annotated[
         int, typer.Option(help="Keys there is room for; only those that exist take memory.")
     ] = 1 << 24,
@@ -129,6 +139,10 @@ def command(
     save_steps: Annotated[
         int, typer.Option(help="Steps between checkpoints; 0 saves at the end only.")
     ] = 0,
+    incremental_ckpt: Annotated[
+        float,
+        typer.Option(help="Seconds between deltas, with what changed since; 0 for none."),
+    ] = 0.0,
     keep_checkpoint_max: Annotated[
         int, typer.Option(help="Newest checkpoints to keep; the best one stays besides.")
     ] = 1,

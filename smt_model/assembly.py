@@ -108,5 +108,6 @@ def make_model(
         slots=slots,
         variables=config.embedding_variables(schema),
         capacity=config.ev_capacity,
+        multihash=config.multihashed(schema),
         make_table=make_table,
     )

@@ -9,7 +9,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_features.files import published
-from smt_model import checkpoint
 from smt_model.assembly import make_model
 from smt_model.batching import FusedBatch
 from smt_model.early_stopping import EarlyStopping
@@ -20,7 +19,7 @@ from smt_model.predictions import Predictions
 from smt_model.prefetch import Prefetcher
 from smt_model.progress import evaluating, tell
 from smt_model.report import Evaluation, evaluate_predictions
-from smt_model.resume import newest_sound
+from smt_model.resume import Start, newest_sound
 from smt_model.run_directory import RunDirectory
 from smt_schemas import UserError
 
@@ -67,15 +66,17 @@ def evaluate_run(
     config = directory.config
     dataset = open_shards(data_location or config.data_location)
     if best:
-        path = best_checkpoint(directory)
-        state = checkpoint.read_state(path)
+        start = Start.read(directory, best_checkpoint(directory))
     else:
-        path, state = newest_sound(directory, tell)
+        start = newest_sound(directory, tell)
+    state = start.state
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
     model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
-    checkpoint.restore(path, state, model)
+    start.load(model)
     predictions = Evaluator(model).predictions(dataset, split)
     result = evaluate_predictions(split, state.step, *predictions)
+    if start.base:
+        result = result.model_copy(update={"restored": start.names})
     if html is not None:
         with published(html) as path:
             path.write_text(

@@ -16,6 +16,7 @@ from smt_model.assembly import Assembly, assemble
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
 from smt_model.ev.elimination import eliminate
+from smt_model.incremental import Incremental
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
@@ -92,6 +93,8 @@ class Trainer:
             )
             raise UserError(msg)
         self._batches: Iterator[FusedBatch] | None = None
+        self._incremental = Incremental(config.incremental_ckpt)
+        self._stop = 0
         self._saved: int | None = None
         self._last: FusedBatch | None = None
 
@@ -103,7 +106,7 @@ class Trainer:
         UserError
             When it is of another model.
         """
-        checkpoint.restore(start.path, start.state, self.model, self._optimizer)
+        start.load(self.model, self._optimizer)
         self.step = self._before = self._first = self._saved = start.state.step
         self._queue = start.state.queue or self._queue
 
@@ -119,7 +122,7 @@ class Trainer:
                 else rows_from(self._split, self._config, self.step)
             )
             self._batches = fused_batches(self.model, rows, self.step, self._share)
-        made = islice(self._batches, stop - self.step)
+        made, self._stop = islice(self._batches, stop - self.step), stop
         staged = self._config.smartstaged and not self._config.tf
         return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
 
@@ -151,6 +154,7 @@ class Trainer:
         group = list(islice(batches, self._group()))
         with self._tracing(self.step + len(group)):
             losses = self._train_step(group)
+        self._incremental.add(group)
         self._require_finite(losses)
         self._before, self.step = self.step, self.step + len(losses)
         self._last = group[-1]
@@ -184,9 +188,27 @@ class Trainer:
 
     @property
     def saves_now(self) -> bool:
-        """Whether a checkpoint is due after this step."""
+        """Whether a full checkpoint is due after this step."""
         stops_early = self._config.early_stop_metric is not None
-        return self._is_due(self._config.save_steps) or (stops_early and self.evaluates_now)
+        return (
+            self._is_due(self._config.save_steps)
+            or (stops_early and self.evaluates_now)
+            or (self._adds_now and not self._incremental.has_base)
+        )
+
+    @property
+    def saves_delta_now(self) -> bool:
+        """Whether a delta is due after this step."""
+        return self._adds_now and self._incremental.has_base
+
+    @property
+    def can_save(self) -> bool:
+        """Whether keys are those of this step: no batch is ahead of it that counts and admits."""
+        return self.step == self._stop or not self.model.embedding_variables
+
+    @property
+    def _adds_now(self) -> bool:
+        return self.can_save and self._incremental.is_due
 
     @property
     def is_saved(self) -> bool:
@@ -194,7 +216,7 @@ class Trainer:
         return self._saved == self.step
 
     def save(self, pending: checkpoint.Pending, best: int | None) -> None:
-        """Save a checkpoint and delete those that are too many.
+        """Save a full checkpoint and delete what is no longer needed.
 
         Parameters
         ----------
@@ -208,8 +230,28 @@ class Trainer:
         UserError
             When it cannot be written, or a value is not finite.
         """
+        every = self._config.save_steps
+        if every and self.step % every == 0:  # not where a signal or the end of the run asks for it
+            for variables, table in zip(
+                self.model.embedding_variables, self.model.tables, strict=False
+            ):
+                eliminate(variables, table, self.step)
+        path, state = self._run.checkpoint(self.step), self._state(pending)
+        base = checkpoint.save(path, state, self.model, self._optimizer)
+        self._incremental.begin(base, self.model)
+        self._saved = self.step
+        self._run.prune(self._config.keep_checkpoint_max, best)
+
+    def save_delta(self, pending: checkpoint.Pending, best: int | None) -> None:
+        """Save what has changed since the newest full checkpoint; as `save`."""
+        path, state = self._run.delta(self.step), self._state(pending)
+        self._incremental.save(path, state, self.model, self._optimizer)
+        self._saved = self.step
+        self._run.prune(self._config.keep_checkpoint_max, best)
+
+    def _state(self, pending: checkpoint.Pending) -> checkpoint.State:
         epoch, epoch_step = divmod(self.step, self.steps_per_epoch)
-        state = checkpoint.State(
+        return checkpoint.State(
             step=self.step,
             epoch=epoch,
             epoch_step=epoch_step,
@@ -219,15 +261,6 @@ class Trainer:
             bf16_native=self.model.bf16_native,
             queue=self._queue_now(),
         )
-        every = self._config.save_steps
-        if every and self.step % every == 0:  # not where a signal or the end of the run asks for it
-            for variables, table in zip(
-                self.model.embedding_variables, self.model.tables, strict=False
-            ):
-                eliminate(variables, table, self.step)
-        checkpoint.save(self._run.checkpoint(self.step), state, self.model, self._optimizer)
-        self._saved = self.step
-        self._run.prune(self._config.keep_checkpoint_max, best)
 
     def _epoch_steps(self) -> int:
         return (

@@ -13,6 +13,7 @@ from smt_model.early_stopping import EarlyStopping
 from smt_model.evaluation import Evaluator
 from smt_model.forecast import Forecast
 from smt_model.interruption import Interruption, StopRequestedError
+from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.progress import TrainingProgress, tell
 from smt_model.recorder import Recorder
@@ -59,6 +60,7 @@ def train(
         When SIGTERM or SIGINT came; the run is saved then.
     """
     dataset = open_dataset(config)
+    config = config.with_options_of(dataset.schema)
     statistics = StatisticSteps.of()
     given = Path(config.checkpoint) if config.checkpoint else None
     path = resume or given or new_run(Path(config.output_dir))
@@ -130,6 +132,7 @@ class Training:
         self._dataset = dataset
         self._run = run
         self._trainer = trainer
+        self._restored = start.names if start else None
         self._recorder = Recorder(
             run,
             list(dataset.schema.tasks),
@@ -152,6 +155,8 @@ class Training:
         trainer = self._trainer
         with TrainingProgress(trainer.total, trainer.step) as progress, self._interruption:
             progress.say(self._introduction())
+            if shared := shared_buckets(trainer.model):
+                progress.say(shared)
             try:
                 self._loop(progress)
             except StopRequestedError:
@@ -176,7 +181,7 @@ class Training:
                     recorder.add(trainer.advance(ready))
                     progress.advance(trainer.step)
                     self._react(progress)
-                    if trainer.step == stop or not trainer.model.embedding_variables:
+                    if trainer.can_save:
                         self._interruption.check()
 
     def _react(self, progress: TrainingProgress) -> None:
@@ -190,6 +195,8 @@ class Training:
         with recorder.untimed():
             if trainer.saves_now:
                 self._save()
+            elif trainer.saves_delta_now:
+                trainer.save_delta(recorder.pending, self._best_step)
             self._evaluate(progress)
         if self._stopping and trainer.evaluates_now:
             self._stopped = self._agree(self._wants_to_stop)
@@ -202,9 +209,13 @@ class Training:
         return self._trainer.step < self._trainer.total and not self._stopped
 
     def _save(self) -> None:
-        best = self._stopping.best if self._stopping else None
-        self._trainer.save(self._recorder.pending, best.step if best else None)
+        self._trainer.save(self._recorder.pending, self._best_step)
         self._recorder.activations(self._trainer.step, self._trainer.activations())
+
+    @property
+    def _best_step(self) -> int | None:
+        best = self._stopping.best if self._stopping else None
+        return best.step if best else None
 
     def _evaluate(self, progress: TrainingProgress) -> None:
         step = self._trainer.step
@@ -231,11 +242,28 @@ class Training:
         if not self._goes_on():
             return f"{self._run.path} is finished: {trainer.step:,} of {trainer.total:,} steps"
         if trainer.step:
-            return f"Going on at step {trainer.step:,} of {length} of {rows} in {self._run.path}"
+            return (
+                f"Going on at step {trainer.step:,} of {length} of {rows} in {self._run.path}, "
+                f"from {self._restored}"
+            )
         return f"Training {length} of {rows} into {self._run.path}"
 
     def _command(self) -> str:
         return f"smt train --resume {self._run.path}"
+
+
+def shared_buckets(model: MultiTaskModel) -> str | None:
+    """Return in words what ``--multihash`` makes of a model's buckets; None without."""
+    layouts = [table.layout for table in model.tables]
+    shared = [f for layout in layouts for f in layout.features if f.multihash]
+    if not shared:
+        return None
+    rows = sum(block.rows for feature in shared for block in feature.blocks)
+    buckets = sum(feature.column.buckets for feature in shared)
+    return (
+        f"Multi-hash, on bucket ids: {rows:,} rows for the {buckets:,} buckets of "
+        f"{len(shared)} features; the others keep their tables"
+    )
 
 
 def _require_metric(config: TrainConfig, dataset: "Dataset") -> None:

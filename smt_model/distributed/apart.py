@@ -8,6 +8,7 @@ import tensorflow as tf
 from smt_features.lock import locked
 from smt_model.config import TrainConfig
 from smt_model.distributed.cluster import Cluster
+from smt_model.distributed.options import PARAMETER_SERVER, require_supported
 from smt_model.distributed.served_trainer import ServedTrainer
 from smt_model.distributed.server_graph import ENDED, ending_of
 from smt_model.distributed.watch import Watch
@@ -64,6 +65,8 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
         When SIGTERM or SIGINT came; the chief saves the run then.
     """
     dataset = open_dataset(config)
+    config = config.with_options_of(dataset.schema)
+    require_supported(config, PARAMETER_SERVER)
     target = _server(cluster).target
     if cluster.task != cluster.chief:
         quiet = config.model_copy(update={"timeline": 0})

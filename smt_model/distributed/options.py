@@ -41,7 +41,18 @@ def require_supported(config: TrainConfig, strategy: StrategyName) -> None:
         "--tf": (config.tf, "the reference path is that of one process"),
         "--ev": (config.ev, own_vectors),
         "--adaptive-emb": (config.adaptive_emb, own_vectors),
-        "a column with ev or adaptive-emb": (bool(config.columns), own_vectors),
+        "embedding options of a column": (
+            bool(config.columns),
+            "one process knows how it keeps the vectors of a feature, the others would not",
+        ),
+        "--incremental-ckpt": (
+            config.incremental_ckpt > 0,
+            "the chief knows the rows that its own batches touch, not those of the others",
+        ),
+        "--multihash": (
+            config.multihash and strategy == PARAMETER_SERVER,
+            "tables on parameter servers have one row for each bucket",
+        ),
         "--async-embedding": (
             config.async_embedding,
             "workers of parameter servers are asynchronous already, and those without wait for "

@@ -12,6 +12,7 @@ from smt_model.checkpoint import read_state
 from smt_model.config import TrainConfig
 from smt_model.distributed.agreement import SharedInterruption
 from smt_model.distributed.cluster import Cluster
+from smt_model.distributed.options import MULTI_WORKER, require_supported
 from smt_model.distributed.synchronous import Agreement, SynchronousStep, connect
 from smt_model.loss import Loss
 from smt_model.model import MultiTaskModel
@@ -46,6 +47,8 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
     workers = cluster.trainers
     whole = config.model_copy(update={"batch_size": config.batch_size * len(workers)})
     dataset = open_dataset(whole)
+    whole = whole.with_options_of(dataset.schema)
+    require_supported(whole, MULTI_WORKER)
     worker = _Worker(whole, cluster, run, dataset)
     worker.require_equal()
     if cluster.task != cluster.chief:

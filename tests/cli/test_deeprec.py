@@ -32,7 +32,7 @@ from smt_schemas import UsageError
         ),
         ("train --micro_batch 0 --steps 4", "train --steps 4"),
         ("train --micro_batch 3", "train --micro-batch=3"),
-        ("train --incremental_ckpt 0 --ev_filter None", "train"),
+        ("train --incremental_ckpt 60 --ev_filter None", "train --incremental-ckpt 60"),
         ("train --parquet_dataset True --workqueue false", "train --no-workqueue"),
         ("train --output_dir true", "train --output-dir true"),
         ("train -- --a_b", "train -- --a_b"),
@@ -40,6 +40,11 @@ from smt_schemas import UsageError
         ("train --ev True --ev_filter counter", "train --ev --ev-filter=counter"),
         ("train --ev False --ev_elimination None", "train --no-ev"),
         ("train --adaptive_emb true", "train --adaptive-emb"),
+        (
+            "train --multihash True --multihash_operation mul",
+            "train --multihash --multihash-operation mul",
+        ),
+        ("train --multihash False", "train --no-multihash"),
     ],
 )
 def test_deeprecs_spelling_becomes_ours(written: str, meant: str) -> None:
@@ -49,8 +54,6 @@ def test_deeprecs_spelling_becomes_ours(written: str, meant: str) -> None:
 ASKED = [
     ("--dynamic_ev True", "--dynamic-ev"),
     ("--dynamic_ev", "--dynamic-ev"),
-    ("--multihash True", "--multihash"),
-    ("--incremental_ckpt 60", "--incremental-ckpt"),
     ("--group_embedding True", "--group-embedding"),
     ("--protocol star_server", "--protocol has no value but grpc"),
     ("--protocol grpc++", "--protocol has no value but grpc"),
