@@ -96,9 +96,9 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
         try:
             result = training.finish()
         except (UserError, StopRequestedError):
-            trainer.parameters.end()
+            trainer.parameters.progress.end()
             raise
-        trainer.parameters.end()
+        trainer.parameters.progress.end()
         return result
 
 

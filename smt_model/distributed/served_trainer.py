@@ -100,18 +100,19 @@ class ServedTrainer(Trainer):
             self.parameters.queue.fill(self._queue)
         self._begun = self.step
         self._static.begin(self.total, self.step, 0)
-        self.parameters.begin(self.step, self.served.dense())
+        self.parameters.load(self.served.dense())
+        self.parameters.progress.begin(self.step)
 
     def join(self) -> None:
         """Wait until the chief has given the servers their values; or go on where this worker was.
 
         Returns early when the chief is gone.
         """
-        while (begun := self.parameters.begun()) is None:
+        while (begun := self.parameters.progress.begun()) is None:
             if absent([self._cluster.chief]):
                 return
             time.sleep(POLL_SECONDS)
-        made = self.parameters.progress()
+        made = self.parameters.progress.made()
         self.step = self._before = begun + sum(made)
         self._static.begin(self.total, begun, made[self._rank])
         self.parameters.queue.release(self._rank)
@@ -146,7 +147,7 @@ class ServedTrainer(Trainer):
     def take(self, found: "tuple[FusedBatch, Record] | None") -> NDArray[np.float32]:
         """Train on a batch, if there is one; see `advance`."""
         if found is None or found[1].piece == self._dropped:
-            self.ended = self.parameters.ended()
+            self.ended = self.parameters.progress.ended()
             return np.empty((0, 1 + len(self.model.towers)), np.float32)
         batch, record = found
         with self._tracing(self.step + 1):
@@ -179,7 +180,7 @@ class ServedTrainer(Trainer):
     def _await(self) -> None:
         """Look at what the others do, and give up those that are lost; for the chief."""
         time.sleep(POLL_SECONDS)
-        made = self.parameters.progress()
+        made = self.parameters.progress.made()
         self._advance_to(self._begun + sum(made))
         left = self._portion.left(made)
         lost = {rank for rank in left if rank in self._watches and self._watches[rank].lost}
