@@ -105,14 +105,17 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
 def _follow(trainer: ServedTrainer, cluster: Cluster) -> None:
     task = cluster.task
     with Interruption() as interruption, Watch(cluster.chief) as watch:
-        trainer.join()
-        watch.check()
+
+        def check() -> None:
+            interruption.check()
+            watch.check()
+
+        trainer.join(check)
         tell(f"{task.text}: training from step {trainer.step:,} on")
         with trainer.batches(trainer.total) as batches:
             for batch in batches:
                 trainer.take(batch)
-                interruption.check()
-                watch.check()
+                check()
                 if trainer.ended or trainer.step >= trainer.total:
                     break
     tell(f"{task.text}: {'the chief ended the run' if trainer.ended else 'done'}")

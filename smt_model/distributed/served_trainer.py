@@ -1,7 +1,7 @@
 """A worker's run, when its variables lie on parameter servers."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from smt_model.checkpoint import Pending
 from smt_model.config import TrainConfig
 from smt_model.distributed.cluster import Cluster
 from smt_model.distributed.parameters import Parameters
-from smt_model.distributed.rendezvous import absent
 from smt_model.distributed.served_queue import NO_PIECE, Record
 from smt_model.distributed.served_step import ServedStep
 from smt_model.distributed.served_variable import ServedVariable
@@ -103,14 +102,13 @@ class ServedTrainer(Trainer):
         self.parameters.load(self.served.dense())
         self.parameters.progress.begin(self.step)
 
-    def join(self) -> None:
+    def join(self, check: Callable[[], None]) -> None:
         """Wait until the chief has given the servers their values; or go on where this worker was.
 
-        Returns early when the chief is gone.
+        Meanwhile `check` is called now and then, which may raise.
         """
         while (begun := self.parameters.progress.begun()) is None:
-            if absent([self._cluster.chief]):
-                return
+            check()
             time.sleep(POLL_SECONDS)
         made = self.parameters.progress.made()
         self.step = self._before = begun + sum(made)

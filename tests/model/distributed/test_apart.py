@@ -120,6 +120,22 @@ def test_a_killed_worker_is_named_with_the_steps_that_are_lost(
     assert 500 < step_of(run) < 1000
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_started_again_makes_the_steps_that_are_left_to_it(
+    dataset: Path, tmp_path: Path, job: Callable[..., Any]
+) -> None:
+    served = job(worker=2, ps=1)
+    given = options(dataset, tmp_path / "run", steps=6000)
+    served.start(options=given)
+    served["worker0"].waits_for("step ")
+    served["worker1"].send(signal.SIGKILL)
+    served["worker1"].wait()
+    served.start("worker1", options=given)
+    assert served.wait() == {"worker0": 0, "worker1": 0, "ps0": 0}, served.said
+    assert "training from step 0 on" not in served["worker1"].err
+    assert step_of(tmp_path / "run") == 6000
+
+
 @pytest.mark.parametrize("killed", ["ps1", "worker0"])
 def test_a_lost_server_or_chief_stops_the_job_which_goes_on_when_started_again(
     dataset: Path, tmp_path: Path, job: Callable[..., Any], killed: str
