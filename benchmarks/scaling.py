@@ -11,6 +11,7 @@ import argparse
 import heapq
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -30,7 +31,7 @@ NETWORK = 10e9 / 8
 ROUND_TRIP = 2e-4
 """Seconds that are assumed between two machines."""
 CORES = len(os.sched_getaffinity(0))
-MOST = 100
+SERVERS = (1, 4, 16, 100)
 Processes = list[tuple[str, "subprocess.Popen[bytes]"]]
 
 
@@ -53,11 +54,11 @@ class Measured:
     wire: float
 
 
-def measure(data: Path, steps: int, batch: int, **roles: int) -> Measured:
+def measure(data: Path, steps: int, roles: dict[str, int]) -> Measured:
     """Train with so many processes of each role; the first steps are not counted."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        processes = start(data, steps, batch, roles, run)
+        processes = start(data, steps, roles, run)
         first, last = (snapshot(processes, run, at) for at in (steps // 5, steps - 100))
         codes = [process.wait() for _, process in processes]
         if any(codes):
@@ -70,7 +71,7 @@ def measure(data: Path, steps: int, batch: int, **roles: int) -> Measured:
     )
 
 
-def start(data: Path, steps: int, batch: int, roles: dict[str, int], run: Path) -> Processes:
+def start(data: Path, steps: int, roles: dict[str, int], run: Path) -> Processes:
     sockets = {role: [socket.create_server(("", 0)) for _ in range(n)] for role, n in roles.items()}
     cluster = {
         role: [f"127.0.0.1:{opened.getsockname()[1]}" for opened in of_role]
@@ -80,7 +81,7 @@ def start(data: Path, steps: int, batch: int, roles: dict[str, int], run: Path) 
         for opened in of_role:
             opened.close()
     smt = [sys.executable, "-c", "from smt_cli.main import run; run()", "train"]
-    options = ["--data-location", data, "--checkpoint", run, "--batch-size", batch]
+    options = ["--data-location", data, "--checkpoint", run, "--batch-size", BATCH]
     options += ["--steps", steps, "--no-eval"]
     return [
         (
@@ -155,14 +156,14 @@ def served_rate(workers: int, servers: int, think: float, service: float, wire: 
     return steps / now
 
 
-def together_rate(workers: int, think: float, merge: float, rows: float) -> float:
+def together_rate(workers: int, think: float, merge: float, sparse: float) -> float:
     """Return the steps a second of synchronous workers, each step counted once.
 
     A ring passes 2 (n - 1) / n of the dense gradients through each worker, and the rows and
     gradients of all the others; to merge those takes time for each other worker.
     """
     others = workers - 1
-    wire = 2 * others / workers * DENSE + others * rows * (DIM + 1) * FLOAT
+    wire = 2 * others / workers * DENSE + others * sparse
     return 1 / (think + others * merge + 2 * others * ROUND_TRIP + wire / NETWORK)
 
 
@@ -172,56 +173,59 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     options = parser.parse_args()
     if os.geteuid() == 0 and shutil.which("unshare") and "SMT_UNSHARED" not in os.environ:
-        inside = f"ip link set lo up; exec {sys.executable} {' '.join(sys.argv)}"
+        inside = f"ip link set lo up; exec {shlex.join([sys.executable, *sys.argv])}"
         os.environ["SMT_UNSHARED"] = "1"
         os.execvp("unshare", ["unshare", "--net", "sh", "-c", inside])
 
     rows = rows_of_a_batch(options.data)
-    pull, push = DENSE + rows * (DIM + 1) * FLOAT, DENSE + rows * (DIM + 1) * FLOAT
+    sparse = rows * (DIM + 1) * FLOAT
     print(f"a batch of {BATCH} looks up {rows:,.0f} rows; the towers are {DENSE / 1e6:.2f} MB")
-    alone = measure(options.data, options.steps, BATCH, worker=1)
-    served = measure(options.data, options.steps, BATCH, worker=1, ps=1)
-    pair = measure(options.data, options.steps, BATCH, worker=2)
-    four = measure(options.data, options.steps, BATCH, worker=2, ps=2)
-
-    print("\nprocesses         steps/s  CPU ms a step           MB on the wire a step")
-    floor = {"1 worker, 1 ps": pull + push, "2 workers, 2 ps": pull + push}
-    floor["2 workers"] = 2 * (DENSE + rows * (DIM + 1) * FLOAT)
-    for name, found in (
-        ("1", alone),
-        ("1 worker, 1 ps", served),
-        ("2 workers", pair),
-        ("2 workers, 2 ps", four),
-    ):
-        cpu = " ".join(f"{role} {seconds * 1e3:.1f}" for role, seconds in found.cpu.items())
-        least = f" (at least {floor[name] / 1e6:.2f})" if name in floor else ""
-        print(f"{name:<17} {found.rate:>7.1f}  {cpu:<22}  {found.wire / 1e6:.2f}{least}")
-
-    # On one machine, the processor is what all processes share.
-    predicted = min(2 / (1 / served.rate), CORES / (served.cpu["worker"] + served.cpu["ps"]))
-    print(
-        f"\n2 workers, 2 ps: {predicted:.1f} steps/s predicted from 1 and 1, {four.rate:.1f} seen"
-    )
-    merge = max(pair.cpu["worker"] / 2 - alone.cpu["worker"], 0) / CORES
-    predicted = min(1 / (1 / alone.rate + merge), CORES / pair.cpu["worker"])
-    print(f"2 workers: {predicted:.1f} steps/s predicted from 1, {pair.rate:.1f} seen")
+    runs = {
+        "1 process": {"worker": 1},
+        "1 worker, 1 ps": {"worker": 1, "ps": 1},
+        "2 workers, 2 ps": {"worker": 2, "ps": 2},
+        "2 workers": {"worker": 2},
+        "4 workers": {"worker": 4},
+    }
+    found = {name: measure(options.data, options.steps, roles) for name, roles in runs.items()}
+    floor = {name: 2 * (DENSE + sparse) for name in runs if "ps" in name}
+    floor |= {f"{n} workers": 2 * (n - 1) * DENSE + n * (n - 1) * sparse for n in (2, 4)}
+    show(found, floor)
+    alone, served, pair = (found[name] for name in ("1 process", "1 worker, 1 ps", "2 workers"))
+    merge = max(pair.cpu["worker"] / 2 - alone.cpu["worker"], 0)
+    check(found, alone.cpu["worker"], merge)
 
     # A machine for each process: its cores do what one process's share of a step takes.
-    think = 1 / alone.rate + (served.cpu["worker"] - alone.cpu["worker"]) / CORES
-    service = served.cpu["ps"] / CORES
+    think = 1 / alone.rate + max(served.cpu["worker"] - alone.cpu["worker"], 0) / CORES
+    service, wire = served.cpu["ps"] / CORES, floor["1 worker, 1 ps"]
     print(
-        f"\nprojected, a machine with {CORES} such cores for each process; steps/s of all workers"
+        f"\nprojected: a machine with {CORES} such cores for each process; batches a second of all"
     )
-    print("workers  " + "".join(f"{n:>4} ps " for n in (1, 4, 16, 100)) + "  synchronous")
-    for workers in (1, 2, 4, 10, 20, 50, MOST):
-        rates = [
-            served_rate(workers, servers, think, service, pull + push)
-            for servers in (1, 4, 16, 100)
-        ]
-        together = workers * together_rate(workers, 1 / alone.rate, merge, rows)
-        print(
-            f"{workers:>7}  " + "".join(f"{rate:>7,.0f} " for rate in rates) + f"{together:>12,.0f}"
-        )
+    print("workers  " + "".join(f"{servers:>4} ps " for servers in SERVERS) + "  synchronous")
+    for workers in (1, 2, 4, 10, 20, 50, 100):
+        rates = [served_rate(workers, servers, think, service, wire) for servers in SERVERS]
+        rate = workers * together_rate(workers, 1 / alone.rate, merge / CORES, sparse)
+        print(f"{workers:>7}  " + "".join(f"{rate:>7,.0f} " for rate in rates) + f"{rate:>12,.0f}")
+
+
+def show(found: dict[str, Measured], floor: dict[str, float]) -> None:
+    print("\nprocesses         steps/s  CPU ms a step           MB sent a step")
+    for name, run in found.items():
+        cpu = " ".join(f"{role} {seconds * 1e3:.1f}" for role, seconds in run.cpu.items())
+        least = f" (at least {floor[name] / 1e6:.2f})" if name in floor else ""
+        print(f"{name:<17} {run.rate:>7.1f}  {cpu:<22}  {run.wire / 1e6:.2f}{least}")
+
+
+def check(found: dict[str, Measured], alone: float, merge: float) -> None:
+    """Compare runs with what the others predict, on one machine whose cores all share."""
+    served = found["1 worker, 1 ps"]
+    predicted = {
+        "2 workers, 2 ps": min(2 * served.rate, CORES / sum(served.cpu.values())),
+        "4 workers": CORES / (4 * alone + 4 * 3 * merge),
+    }
+    print()
+    for name, rate in predicted.items():
+        print(f"{name}: {rate:.1f} steps/s predicted, {found[name].rate:.1f} seen")
 
 
 if __name__ == "__main__":

@@ -202,7 +202,7 @@ class Parameters:
             self.session.make_callable([dense, vectors], rows),
             self.session.make_callable(
                 [updates, step, ending, is_mine],
-                [*flat, *rows, *gradients, self.queue.piece, self.queue.finishes],
+                [*flat, *rows, *gradients, *self.queue.fed],
             ),
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from smt_features import Batch
 from smt_model.assembly import Assembly, make_model
 from smt_model.batching import FusedBatch
 from smt_model.checkpoint import Pending
@@ -118,9 +119,8 @@ class ServedTrainer(Trainer):
     def batches(self, stop: int) -> AbstractContextManager[Iterable[Any]]:
         """Return the batches of this worker, each with its record; see `Trainer.batches`."""
         made = (
-            found
-            and (tf.nest.map_structure(tf.constant, self.model.fuser(found.batch)), found.record)
-            for found in self._portion.portions()
+            portion and (self._tensors(portion.batch), portion.record, portion.claim)
+            for portion in self._portion.portions()
         )
         return Prefetcher(made, _DEPTH) if self._config.smartstaged else nullcontext(made)
 
@@ -142,12 +142,12 @@ class ServedTrainer(Trainer):
             self._await()
         return self.take(found)
 
-    def take(self, found: "tuple[FusedBatch, Record] | None") -> NDArray[np.float32]:
+    def take(self, found: "tuple[FusedBatch, Record, int] | None") -> NDArray[np.float32]:
         """Train on a batch, if there is one; see `advance`."""
-        if found is None or found[1].piece == self._dropped:
+        if found is None or found[2] == self._dropped:
             self.ended = self.parameters.progress.ended()
             return np.empty((0, 1 + len(self.model.towers)), np.float32)
-        batch, record = found
+        batch, record, claim = found
         with self._tracing(self.step + 1):
             losses = self.served([batch], record)
         self._require_finite(losses)
@@ -156,13 +156,16 @@ class ServedTrainer(Trainer):
         self.ended = pushed.ended
         self._last = batch
         if record != NO_PIECE and not pushed.is_mine:
-            self._dropped = record.piece  # this worker was taken for lost, and others have it
+            self._dropped = claim  # this worker was taken for lost, and others have the piece
         return losses
 
     def save(self, pending: Pending, best: int | None) -> None:
         """Save what lies on the servers; other workers may update it meanwhile."""
         self.served.fetch()
         super().save(pending, best)
+
+    def _tensors(self, batch: Batch) -> FusedBatch:
+        return tf.nest.map_structure(tf.constant, self.model.fuser(batch))  # type: ignore[no-any-return]
 
     def _epoch_steps(self) -> int:
         return self._work.steps_per_epoch if self._work else self._static.steps_per_epoch
