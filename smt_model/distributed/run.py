@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
-from smt_model.config import TrainConfig
-from smt_model.distributed import together
-from smt_model.distributed.cluster import Cluster
+from smt_model.config import StrategyName, TrainConfig
+from smt_model.distributed import apart, together
+from smt_model.distributed.cluster import Cluster, Task
 from smt_model.distributed.loss_of_peers import explained
-from smt_model.distributed.options import MULTI_WORKER, NONE, require_supported, strategy_of
+from smt_model.distributed.options import (
+    MULTI_WORKER,
+    NONE,
+    PARAMETER_SERVER,
+    require_supported,
+    strategy_of,
+)
 from smt_model.distributed.rendezvous import meet
 from smt_model.progress import tell
 from smt_model.report import Evaluation
@@ -54,8 +60,22 @@ def train_in_cluster(
     if task not in cluster.trainers and strategy == MULTI_WORKER:
         msg = f"TF_CONFIG: task.type: the {strategy} strategy has nothing to do for {task.text}"
         raise UsageError(msg)
-    peers = [peer for peer in cluster.trainers if peer != task]
+    peers = _peers(cluster, strategy)
     tell(f"{task.text}: waiting for {', '.join(peer.text for peer in peers)}")
     meet(cluster, peers, config.startup_timeout)
     with explained(peers, run):
-        return run, together.train(config, cluster, run)
+        if strategy == MULTI_WORKER:
+            return run, together.train(config, cluster, run)
+        if task.role == "ps":
+            apart.serve(cluster)
+            return None, None
+        return run, apart.train(config, cluster, run)
+
+
+def _peers(cluster: Cluster, strategy: StrategyName) -> list[Task]:
+    """Return the processes without which this one has nothing to do."""
+    task = cluster.task
+    if task == cluster.chief or strategy == MULTI_WORKER:
+        servers = cluster.of_role("ps") if strategy == PARAMETER_SERVER else []
+        return [peer for peer in [*cluster.trainers, *servers] if peer != task]
+    return [cluster.chief, *(cluster.of_role("ps") if task.role == "worker" else [])]

@@ -29,7 +29,7 @@ from smt_schemas import UsageError
         ("train --input_layer_partitioner 0 --dense_layer_partitioner=0", "train"),
         ("train --micro_batch 0 --steps 4", "train --steps 4"),
         ("train --micro_batch 3", "train --micro-batch=3"),
-        ("train --incremental_ckpt 0 --ev_filter None", "train"),
+        ("train --incremental_ckpt 60 --ev_filter None", "train --incremental-ckpt 60"),
         ("train --parquet_dataset True --workqueue false", "train"),
         ("train --output_dir true", "train --output-dir true"),
         ("train -- --a_b", "train -- --a_b"),
@@ -51,7 +51,6 @@ def test_deeprecs_spelling_becomes_ours(written: str, meant: str) -> None:
 ASKED = [
     ("--dynamic_ev True", "--dynamic-ev"),
     ("--dynamic_ev", "--dynamic-ev"),
-    ("--incremental_ckpt 60", "--incremental-ckpt"),
     ("--workqueue True", "--workqueue"),
     ("--group_embedding True", "--group-embedding"),
     ("--protocol star_server", "--protocol has no value but grpc"),
