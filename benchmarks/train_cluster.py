@@ -99,7 +99,7 @@ def steady_rate(metrics: Path) -> float:
     seconds = [
         count / report["steps_per_second"] for count, report in zip(steps, reports[1:], strict=True)
     ]
-    return sum(steps) / sum(seconds)
+    return float(sum(steps) / sum(seconds))
 
 
 if __name__ == "__main__":
