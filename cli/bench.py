@@ -50,7 +50,7 @@ def standalone(
     json: AsJson = False,
     markdown: AsMarkdown = False,
 ) -> None:
-    """Train the model with TensorFlow 1.15.5, Keras, PyTorch and smt, in turn."""
+    """Train: TensorFlow 1.15.5, Keras, PyTorch and smt, in turn."""
     from smt_bench.standalone import BATCH_SIZES, Options
     from smt_bench.standalone import standalone as measure
 
@@ -82,7 +82,7 @@ def distributed(
     json: AsJson = False,
     markdown: AsMarkdown = False,
 ) -> None:
-    """Train with workers and parameter servers as processes of this machine, in turn."""
+    """Train: workers and parameter servers on this machine."""
     from smt_bench.distributed import Options
     from smt_bench.distributed import distributed as measure
 
@@ -110,7 +110,7 @@ def prepare(
     json: AsJson = False,
     markdown: AsMarkdown = False,
 ) -> None:
-    """Turn a raw log into model input with Polars alone, pandas, tf.data and smt, in turn."""
+    """Make model input: Polars alone, pandas, tf.data and smt."""
     from smt_bench.prepare import Options
     from smt_bench.prepare import prepare as measure
 
