@@ -139,3 +139,5 @@ def _print(report: "Report", json: bool, markdown: bool) -> None:
         typer.echo(bench_tables.markdown(report))
     else:
         bench_tables.print_report(report)
+    if all(row.failed for row in report.rows):
+        raise typer.Exit(1)
