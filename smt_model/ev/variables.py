@@ -70,13 +70,16 @@ class EmbeddingVariables:
                 values=np.where(rows < 0, self._shared(name, keys), rows)
             ), fresh
         owned = rows >= 0
-        values, bags, weights, counts = rows, *entries[1:]
-        return Entries(values[owned], bags[owned], weights[owned], counts[owned]), fresh
+        if not owned.all():
+            rows, entries = rows[owned], Entries(*(values[owned] for values in entries))
+        return entries._replace(values=rows), fresh
 
     def _counted(
         self, name: str, keys: Int64s, counts: Int64s, step: int
     ) -> tuple[Int32s, FreshRows]:
         rows, new_keys, new_rows = self.tables[name].count(keys, counts, step)
+        if not len(new_keys):
+            return rows, self.no_rows
         if self.options[name].adaptive_emb:
             vectors = np.zeros((len(new_rows), self._dim), np.float32)
             return rows, FreshRows(new_rows, vectors, self._shared(name, new_keys))
