@@ -16,27 +16,37 @@ from smt_model.step import TrainStep
 from smt_model.task_weight import task_weights
 from smt_schemas import DatasetSchema
 
+Step = Callable[[Sequence[FusedBatch]], NDArray[np.float32]]
+"""Batches to losses, float32 [steps, 1 + tasks]; see `TrainStep`."""
+
+MakeStep = Callable[[MultiTaskModel, Optimizer, Loss], Step]
+
 
 class Assembly(NamedTuple):
-    """What is trained, how, and the function that does it.
-
-    Attributes
-    ----------
-    step
-        Batches to losses, float32 [steps, 1 + tasks]; see `TrainStep`.
-    """
+    """What is trained, how, and the function that does it."""
 
     model: MultiTaskModel
     optimizer: Optimizer
-    step: Callable[[Sequence[FusedBatch]], NDArray[np.float32]]
+    step: Step
 
 
 def assemble(
-    config: TrainConfig, schema: DatasetSchema, total_steps: int, bf16_native: bool | None = None
+    config: TrainConfig,
+    schema: DatasetSchema,
+    total_steps: int,
+    bf16_native: bool | None = None,
+    make_step: MakeStep | None = None,
 ) -> Assembly:
     """Return the parts of a run of so many steps, with their initial values.
 
-    `bf16_native` is as for `MultiTaskModel`.
+    Parameters
+    ----------
+    config, schema, total_steps
+        The options, the schema of the data, and the length of the run.
+    bf16_native
+        As for `MultiTaskModel`.
+    make_step
+        Makes the step; None for the one of a process by itself.
     """
     optimizer = make_optimizer(config, total_steps)
     loss = Loss(task_weights(config.task_weight, schema.tasks), config.l2_regularization)
@@ -52,6 +62,8 @@ def assemble(
         optimizer.build(variables, model.tables)
         return Assembly(model, optimizer, PlainStep(model, optimizer, loss))
     optimizer.build(model.dense_variables, model.tables)
+    if make_step:
+        return Assembly(model, optimizer, make_step(model, optimizer, loss))
     step = TrainStep(
         model,
         optimizer,
@@ -94,4 +106,5 @@ def make_model(
         slots=slots,
         variables=config.embedding_variables(schema),
         capacity=config.ev_capacity,
+        multihash=config.multihashed(schema),
     )

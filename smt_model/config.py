@@ -16,12 +16,14 @@ from pydantic import (
 )
 
 from smt_model.ev.options import EvOptions
+from smt_model.multihash import MultiHash
 from smt_model.task_weight import parse_task_weight
-from smt_schemas import DatasetSchema, UsageError, UserError
+from smt_schemas import Column, DatasetSchema, UsageError, UserError
 
 OptimizerName = Literal["adagrad", "adagraddecay", "adam", "adamasync", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 ScheduleName = Literal["constant", "cosine", "exponential"]
+StrategyName = Literal["parameter-server", "multi-worker", "none"]
 
 DEFAULT_EPOCHS = 1000
 """What ``--steps 0`` means when no number of epochs is given, as in DeepRec's script."""
@@ -32,6 +34,7 @@ FREE = frozenset(
         *("save_steps", "keep_checkpoint_max", "evaluate", "eval_steps"),
         *("early_stop_metric", "early_stop_patience", "timeline"),
         *("inter", "intra", "allocator", "smartstaged"),
+        *("strategy", "startup_timeout", "input_layer_partitioner", "dense_layer_partitioner"),
     }
 )
 """Options that do not decide the weights after a given step: a resumed run may change them."""
@@ -109,6 +112,15 @@ class TrainConfig(EvOptions):
         0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
     allocator
         Library that allocates memory; None for the system's.
+    strategy
+        How the processes of TF_CONFIG train together; None for what fits them.
+    startup_timeout
+        Seconds to wait for all of them to appear.
+    workqueue
+        Hand out the shards of an epoch to whoever is free, each once.
+    input_layer_partitioner, dense_layer_partitioner
+        Bytes that a slice of an embedding table (in MiB) or of a tower's variable (in KiB) has at
+        least when it is divided among parameter servers; 0 leaves it whole.
     """
 
     data_location: str = "data"
@@ -150,6 +162,11 @@ class TrainConfig(EvOptions):
     inter: NonNegativeInt = 0
     intra: NonNegativeInt = 0
     allocator: Literal["jemalloc"] | None = None
+    strategy: StrategyName | None = None
+    startup_timeout: PositiveInt = 300
+    workqueue: bool = False
+    input_layer_partitioner: NonNegativeInt = 8
+    dense_layer_partitioner: NonNegativeInt = 16
 
     @field_validator("task_weight")
     @classmethod
@@ -157,6 +174,16 @@ class TrainConfig(EvOptions):
         if text is not None:
             parse_task_weight(text)
         return text
+
+    @model_validator(mode="after")
+    def _columns_make_sense(self) -> Self:
+        for name, values in self.columns.items():
+            try:
+                self.changed(values)
+            except ValidationError as error:
+                msg = f"column {name}: {problems(error)}"
+                raise ValueError(msg) from error
+        return self
 
     @model_validator(mode="after")
     def _parts_have_rows(self) -> Self:
@@ -188,6 +215,7 @@ class TrainConfig(EvOptions):
             "async-embedding": self.async_embedding,
             "clip-norm": self.clip_norm,
             "micro-batch": self.micro_batch > 1,
+            "multihash": self._any_feature("multihash"),
         }
         refused = [f"--{name}" for name, given in wanted.items() if given]
         if self.tf and refused:
@@ -207,16 +235,6 @@ class TrainConfig(EvOptions):
         if self.early_stop_metric and not (self.evaluate and self.eval_steps):
             msg = "early-stop-metric needs evaluations on the way; give eval-steps too"
             raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _columns_make_sense(self) -> Self:
-        for name, values in self.columns.items():
-            try:
-                self.changed(values)
-            except ValidationError as error:
-                msg = f"column {name}: {problems(error)}"
-                raise ValueError(msg) from error
         return self
 
     @model_validator(mode="after")
@@ -290,12 +308,43 @@ class TrainConfig(EvOptions):
         UsageError
             When a column with options of its own is no hashed feature.
         """
-        hashed = [column.name for column in schema.features if column.encoding == "hash"]
-        for name in self.columns.keys() - set(hashed):
+        options = {column.name: option for column, option in self._hashed(schema)}
+        return {name: option for name, option in options.items() if option.owns_vectors}
+
+    def multihashed(self, schema: DatasetSchema) -> dict[str, MultiHash]:
+        """Return the features whose buckets share two small tables, and how.
+
+        One whose table would not become smaller keeps it.
+
+        Raises
+        ------
+        UsageError
+            When that is so for a feature that was asked for by name, or for all of them, or when
+            a vector cannot be halved.
+        """
+        found: dict[str, MultiHash] = {}
+        for column, options in self._hashed(schema):
+            try:
+                multihash = options.multihash_of(column) if options.multihash else None
+            except ValueError as error:
+                msg = f"columns.{column.name}: {error}"
+                raise UsageError(msg) from error
+            if multihash:
+                found[column.name] = multihash
+            elif self.columns.get(column.name, {}).get("multihash"):
+                msg = f"columns.{column.name}: multihash saves none of its {column.buckets} rows"
+                raise UsageError(msg)
+        if self.multihash and not found:
+            msg = f"multihash-divisor {self.multihash_divisor} saves no row of any feature"
+            raise UsageError(msg)
+        return found
+
+    def _hashed(self, schema: DatasetSchema) -> list[tuple[Column, EvOptions]]:
+        hashed = {column.name: column for column in schema.features if column.encoding == "hash"}
+        for name in self.columns.keys() - hashed.keys():
             msg = f"columns.{name}: the schema has no hashed feature of that name."
             raise UsageError(msg)
-        options = {name: self.changed(self.columns.get(name, {})) for name in hashed}
-        return {name: option for name, option in options.items() if option.owns_vectors}
+        return [(c, self.changed(self.columns.get(c.name, {}))) for c in hashed.values()]
 
     def deciding(self) -> dict[str, Any]:
         """Return the options that decide the weights, as JSON values.

@@ -11,6 +11,7 @@ from smt_model.ev.key_table import KeyTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
 from smt_model.layout import fused_tables, separate_tables
+from smt_model.multihash import MultiHash
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
 
@@ -44,6 +45,8 @@ class MultiTaskModel(tf.Module):
         Features that are embedding variables, whose keys own their vectors, and their options.
     capacity
         Keys that a table has room for.
+    multihash
+        Features whose buckets share two small tables, and how.
 
     Attributes
     ----------
@@ -70,15 +73,16 @@ class MultiTaskModel(tf.Module):
         slots: Mapping[str, float] | None = None,
         variables: Mapping[str, EvOptions] | None = None,
         capacity: int = EV_CAPACITY,
+        multihash: Mapping[str, MultiHash] | None = None,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
         options = variables or {}
         unbucketed = {name for name, option in options.items() if not option.adaptive_emb}
         layouts = (
-            fused_tables(schema.features, unbucketed, capacity if options else 0)
+            fused_tables(schema.features, unbucketed, capacity if options else 0, multihash)
             if emb_fusion
-            else separate_tables(schema.features)
+            else separate_tables(schema.features, multihash)
         )
         self.embedding_variables = [
             EmbeddingVariables(layout, options, seed) for layout in layouts if options
@@ -118,6 +122,7 @@ class MultiTaskModel(tf.Module):
             rows=tf.TensorSpec([None], tf.int32),
             positions=tf.TensorSpec([None, 2], tf.int64),
             weights=tf.TensorSpec([None], tf.float32),
+            pairs=tf.TensorSpec([None, 2], tf.int32),
         )
         labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
         numerics = tf.TensorSpec([None, len(self.schema.numerics)], tf.float32)

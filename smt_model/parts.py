@@ -93,16 +93,16 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
     for table in model.tables:
         dim = table.layout.dim
         bounds = pairwise(table.layout.offsets)
-        for column, rows in zip(table.layout.features, starmap(slice, bounds), strict=True):
-            yield from _count(part_name(column.name), optimizer, table)
+        for block, rows in zip(table.layout.blocks, starmap(slice, bounds), strict=True):
+            yield from _count(part_name(block.name), optimizer, table)
             if rows.start == rows.stop:  # no buckets: each key owns a row
                 continue
-            for block, name in enumerate(names(part_name(column.name), slots)):
-                apart = _apart(optimizer, table, slots[block - 1]) if block else None
+            for position, name in enumerate(names(part_name(block.name), slots)):
+                apart = _apart(optimizer, table, slots[position - 1]) if position else None
                 if apart is not None:
                     yield Part(name, apart, rows)
                 else:
-                    columns = slice(block * dim, (block + 1) * dim)
+                    columns = slice(position * dim, (position + 1) * dim)
                     yield Part(name, table.packed, rows, columns)
     for variable in model.dense_variables:
         name = variable.name.removesuffix(":0")

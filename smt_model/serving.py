@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from smt_model.batching import KEY
 from smt_model.encoding_graph import Bag, GraphEncoder
-from smt_model.layout import fused_tables
 from smt_model.loading import TrainedModel
 from smt_model.serving_tables import FrozenKeys, serving_tables
 from smt_schemas import Column
@@ -41,8 +40,8 @@ class ServingModel(tf.Module):
         self._keyed = {name for name, t in self._lookups.items() if isinstance(t, FrozenKeys)}
         self._encoder = GraphEncoder(schema, trained.hash_seed, trained.vocabularies, self._keyed)
         # In the order in which the towers take the vectors.
-        tables = fused_tables(schema.features)
-        self._features = [column for table in tables for column in table.features]
+        layouts = [table.layout for table in trained.model.tables]
+        self._features = [feature.column for layout in layouts for feature in layout.features]
         self._numerics = [column.name for column in schema.numerics]
         self._tasks = list(schema.tasks)
         self._towers = trained.model.towers

@@ -1,16 +1,18 @@
 """The state of a training run, and what moves it on."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from itertools import count, islice
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from smt_features.batch import cut, rows_of
 from smt_model import checkpoint
-from smt_model.assembly import assemble
+from smt_model.assembly import MakeStep, assemble
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
 from smt_model.ev.elimination import eliminate
@@ -35,6 +37,18 @@ _DEPTH = 4 * UNROLL
 class Trainer:
     """A run in progress.
 
+    Parameters
+    ----------
+    config, dataset, run
+        The options, the data and the directory of the run.
+    bf16_native
+        As for `MultiTaskModel`.
+    share
+        Index and number of the workers that make each step together: a batch has the rows of
+        all of them, and each works on its share.
+    make_step
+        As for `assemble`.
+
     Attributes
     ----------
     step
@@ -53,8 +67,12 @@ class Trainer:
         dataset: "Dataset",
         run: RunDirectory,
         bf16_native: bool | None = None,
+        *,
+        share: tuple[int, int] = (0, 1),
+        make_step: MakeStep | None = None,
     ) -> None:
         self._config = config
+        self._share = share
         self._origin = Origin.of(dataset)
         self._run = run
         self._split = dataset[TRAIN]
@@ -62,7 +80,7 @@ class Trainer:
         self.steps_per_epoch = self._split.steps(config.batch_size)
         self.total = config.total_steps(self.steps_per_epoch)
         self.model, self._optimizer, self._train_step = assemble(
-            config, dataset.schema, self.total, bf16_native
+            config, dataset.schema, self.total, bf16_native, make_step
         )
         if self.model.embedding_variables and not dataset.manifest.options.keys:
             msg = (
@@ -91,7 +109,9 @@ class Trainer:
         They are made ahead in a thread, unless ``--no-smartstaged`` or ``--tf`` is given.
         """
         if self._batches is None:
-            self._batches = fused_batches(self.model, self._split, self._config, self.step)
+            self._batches = fused_batches(
+                self.model, self._split, self._config, self.step, self._share
+            )
         made = islice(self._batches, stop - self.step)
         staged = self._config.smartstaged and not self._config.tf
         return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
@@ -229,14 +249,25 @@ class Trainer:
 
 
 def fused_batches(
-    model: MultiTaskModel, split: "Split", config: TrainConfig, start: int
+    model: MultiTaskModel,
+    split: "Split",
+    config: TrainConfig,
+    start: int,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[FusedBatch]:
-    """Yield the batches from step ``start`` on, as tensors, epoch after epoch, without end."""
+    """Yield the batches from step ``start`` on, as tensors, epoch after epoch, without end.
+
+    With a ``share`` (index, count), each is that part of the batch.
+    """
+    index, count = share
     steps = split.steps(config.batch_size)
-    for epoch in count(start // steps):
+    for epoch in itertools.count(start // steps):
         first = max(start - epoch * steps, 0)
         rows = split.batches(
             config.batch_size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
         )
         for step, batch in enumerate(rows, epoch * steps + first + 1):
+            if count > 1:
+                size = rows_of(batch)
+                batch = cut(batch, size * index // count, size * (index + 1) // count)
             yield tf.nest.map_structure(tf.constant, model.fuser(batch, step))

@@ -37,6 +37,11 @@ from smt_schemas import UsageError
         ("train --ev True --ev_filter counter", "train --ev --ev-filter=counter"),
         ("train --ev False --ev_elimination None", "train --no-ev"),
         ("train --adaptive_emb true", "train --adaptive-emb"),
+        (
+            "train --multihash True --multihash_operation mul",
+            "train --multihash --multihash-operation mul",
+        ),
+        ("train --multihash False", "train --no-multihash"),
     ],
 )
 def test_deeprecs_spelling_becomes_ours(written: str, meant: str) -> None:
@@ -46,7 +51,6 @@ def test_deeprecs_spelling_becomes_ours(written: str, meant: str) -> None:
 ASKED = [
     ("--dynamic_ev True", "--dynamic-ev"),
     ("--dynamic_ev", "--dynamic-ev"),
-    ("--multihash True", "--multihash"),
     ("--incremental_ckpt 60", "--incremental-ckpt"),
     ("--workqueue True", "--workqueue"),
     ("--group_embedding True", "--group-embedding"),
