@@ -18,7 +18,7 @@ from smt_model.resume import Start, find_start
 from smt_model.run_directory import RunDirectory
 from smt_model.statistic_steps import StatisticSteps
 from smt_model.trainer import Trainer
-from smt_model.training import Training, native_bf16, open_dataset
+from smt_model.training import Training, begin, native_bf16, open_dataset
 from smt_schemas import UserError
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
         When a worker was asked to stop; the run is saved then.
     """
     workers = cluster.trainers
+    dataset = open_dataset(config)
+    config = config.with_options_of(dataset.schema)
     whole = config.model_copy(update={"batch_size": config.batch_size * len(workers)})
-    dataset = open_dataset(whole)
     worker = _Worker(whole, cluster, run, dataset)
     worker.require_equal()
     if cluster.task != cluster.chief:
@@ -135,8 +136,7 @@ class _Worker:
                 interruption=self._interruption,
             ),
         )
-        if start:
-            trainer.restore(start)
+        begin(trainer, config, self._dataset, self._run, start)
         return trainer
 
     def _stops(self, wish: bool) -> bool:
