@@ -8,7 +8,6 @@ from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.statistics.waiting import detached
 from smt_schemas import Column, DatasetSchema
 
-
 RUN = "__rows"
 """Column that holds the rows of a run, int64; no column of a schema begins with an underscore."""
 
