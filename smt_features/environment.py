@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,20 @@ CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_b
 """Instructions on which the speed of training depends."""
 
 VARIABLES = (
-    *("TF_CONFIG", "TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS"),
+    *("TF_CONFIG", "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"),
+    *("OMP_NUM_THREADS", "POLARS_MAX_THREADS"),
     *("LD_PRELOAD", "MALLOC_CONF", "START_STATISTIC_STEP", "STOP_STATISTIC_STEP"),
 )
 """Environment variables that change what the program does."""
 
 
-def environment() -> dict[str, Any]:
+def environment(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
     """Return versions, processor, memory and environment variables.
+
+    Parameters
+    ----------
+    packages
+        Whose versions to tell.
 
     Returns
     -------
@@ -42,7 +49,7 @@ def environment() -> dict[str, Any]:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "memory_bytes": _memory(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in packages},
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
 

@@ -1,7 +1,7 @@
 """Turns a reader's batch into what a step needs, so that no id work is left to the step."""
 
 from collections.abc import Sequence
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from smt_features import Bags, Batch
 from smt_features.batch import Array
-from smt_model.layout import TableLayout
+from smt_model.layout import FeatureLayout, TableLayout
+from smt_model.products import Products
 
 if TYPE_CHECKING:
     from smt_model.ev.variables import EmbeddingVariables
@@ -17,24 +18,29 @@ if TYPE_CHECKING:
 KEY = "_key"
 """Ending of the columns of keys, which ``smt prepare --keys`` writes."""
 
+_NO_PAIRS = np.empty((0, 2), np.int32)
+
 
 class TableBatch(NamedTuple):
-    """What a batch looks up in one table: a sparse matrix of weights [B·features, U].
+    """What a batch looks up in one table: a sparse matrix of weights [B·bags, U + P].
 
     Attributes
     ----------
     rows
         int32 [U], the distinct rows of the table.
     positions
-        int64 [E, 2], a line for each entry: ``example · features + feature``, and the
-        position of its row in `rows`.
+        int64 [E, 2], a line for each entry: ``example · bags + bag``, and the position of its
+        row in `rows`, or behind those of its product in `pairs`.
     weights
         float32 [E], ``count / Σ count`` in a list, 1 elsewhere.
+    pairs
+        int32 [P, 2], the distinct products of two rows: the positions of these in `rows`.
     """
 
     rows: NDArray[np.int32]
     positions: NDArray[np.int64]
     weights: NDArray[np.float32]
+    pairs: NDArray[np.int32] = _NO_PAIRS
 
 
 class FreshRows(NamedTuple):
@@ -132,7 +138,7 @@ class Entries(NamedTuple):
     values
         [E], the ids (int32) or keys (int64).
     bags
-        int64 [E], ``example · features + feature``.
+        int64 [E], ``example · bags + bag``, a bag for each feature, or several.
     weights
         float32 [E], as in `TableBatch`.
     counts
@@ -146,32 +152,32 @@ class Entries(NamedTuple):
 
 
 class _TableFuser:
-    """Fuses the features of one table; keeps a scratch int32 for each row of the table."""
+    """Fuses the features of one table; keeps a scratch int32 for each row and product of it."""
 
     def __init__(self, layout: TableLayout, variables: "EmbeddingVariables | None") -> None:
-        self._features = [column.name for column in layout.features]
-        self._starts = [np.int32(start) for start in layout.offsets]
+        self._layout = layout
+        self._first_bags = list(accumulate((f.bags for f in layout.features), initial=0))
+        self._products = Products(layout)
         self._variables = variables
         # Pages that no batch touches cost no memory.
-        self._last_entry = np.empty(layout.rows, np.int32)
+        self._last_entry = np.empty(layout.rows + layout.products, np.int32)
 
     def __call__(self, batch: Batch, step: int | None) -> tuple[TableBatch, FreshRows | None]:
         parts, fresh = [], [self._variables.no_rows] if self._variables else []
-        for number, (name, start) in enumerate(zip(self._features, self._starts, strict=False)):
-            if self._variables and name in self._variables.tables:
-                found = self._entries(batch[name + KEY], number)
-                found, begun = self._variables.rows_of(name, found, step)
+        for feature, bag in zip(self._layout.features, self._first_bags, strict=False):
+            if self._variables and feature.name in self._variables.tables:
+                found = self._entries(batch[feature.name + KEY], bag)
+                found, begun = self._variables.rows_of(feature.name, found, step)
+                parts.append(found)
                 fresh.append(begun)
             else:
-                found = self._entries(batch[name], number)
-                found = found._replace(values=found.values + start)
-            parts.append(found)
+                parts += self._placed(feature, self._entries(batch[feature.name], bag))
         joined = FreshRows(*map(np.concatenate, zip(*fresh, strict=True))) if fresh else None
         return self._joined(parts), joined
 
-    def _entries(self, values: Array | Bags, feature: int) -> Entries:
+    def _entries(self, values: Array | Bags, bag: int) -> Entries:
         rows = len(values.row_splits) - 1 if isinstance(values, Bags) else len(values)
-        bags = np.arange(feature, rows * len(self._features), len(self._features))
+        bags = np.arange(bag, rows * self._layout.bags, self._layout.bags)
         if not isinstance(values, Bags):
             single: NDArray[np.integer] = values  # type: ignore[assignment]
             return Entries(single, bags, np.ones(rows, np.float32), np.ones(rows, np.int64))
@@ -180,12 +186,45 @@ class _TableFuser:
         weights = mean_weights(counts, lengths)
         return Entries(values.ids, np.repeat(bags, lengths), weights, counts)
 
+    def _placed(self, feature: FeatureLayout, entries: Entries) -> list[Entries]:
+        """Replace the ids of a feature's entries by rows of the table, or by products of two."""
+        if feature.products:
+            first = self._products.first[feature.name]
+            return [entries._replace(values=entries.values + np.int32(first))]
+        start = np.int32(self._layout.starts[feature.name])
+        if feature.multihash is None:
+            return [entries._replace(values=entries.values + start)]
+        quotients, remainders = feature.multihash.split(entries.values)
+        start2 = start + np.int32(feature.blocks[0].rows)
+        # A mean of sums is the sum of two means, and so is one of two vectors side by side.
+        return [
+            entries._replace(values=quotients + start),
+            entries._replace(values=remainders + start2, bags=entries.bags + feature.bags - 1),
+        ]
+
     def _joined(self, parts: list[Entries]) -> TableBatch:
         rows, inverse = self._unique(np.concatenate([part.values for part in parts]))
+        pairs = _NO_PAIRS
+        if self._layout.products:
+            rows, pairs, places = self._factors(rows)
+            inverse = places[inverse]
         positions = np.empty((len(inverse), 2), np.int64)
         np.concatenate([part.bags for part in parts], out=positions[:, 0])
         positions[:, 1] = inverse
-        return TableBatch(rows, positions, np.concatenate([part.weights for part in parts]))
+        weights = np.concatenate([part.weights for part in parts])
+        return TableBatch(rows, positions, weights, pairs)
+
+    def _factors(
+        self, values: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+        """Return rows and pairs of distinct rows and products, and where each of these stands."""
+        is_product = values >= self._layout.rows
+        direct, factors = values[~is_product], self._products.factors(values[is_product])
+        rows, where = self._unique(np.concatenate([direct, factors.reshape(-1)]))
+        places = np.empty(len(values), np.int64)
+        places[~is_product] = where[: len(direct)]
+        places[is_product] = np.arange(len(rows), len(rows) + len(factors))
+        return rows, where[len(direct) :].reshape(-1, 2).astype(np.int32), places
 
     def _unique(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         # Each id's last entry stands for it: linear in the entries, where np.unique sorts.

@@ -16,12 +16,14 @@ from pydantic import (
 )
 
 from smt_model.ev.options import EvOptions
+from smt_model.multihash import MultiHash
 from smt_model.task_weight import parse_task_weight
-from smt_schemas import DatasetSchema, UsageError, UserError
+from smt_schemas import Column, DatasetSchema, UsageError, UserError
 
 OptimizerName = Literal["adagrad", "adagraddecay", "adam", "adamasync", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 ScheduleName = Literal["constant", "cosine", "exponential"]
+StrategyName = Literal["parameter-server", "multi-worker", "none"]
 
 DEFAULT_EPOCHS = 1000
 """What ``--steps 0`` means when no number of epochs is given, as in DeepRec's script."""
@@ -29,9 +31,10 @@ DEFAULT_EPOCHS = 1000
 FREE = frozenset(
     {
         *("data_location", "output_dir", "checkpoint", "steps", "epochs"),
-        *("save_steps", "keep_checkpoint_max", "evaluate", "eval_steps"),
+        *("save_steps", "incremental_ckpt", "keep_checkpoint_max", "evaluate", "eval_steps"),
         *("early_stop_metric", "early_stop_patience", "timeline"),
         *("inter", "intra", "allocator", "smartstaged"),
+        *("strategy", "startup_timeout", "input_layer_partitioner", "dense_layer_partitioner"),
     }
 )
 """Options that do not decide the weights after a given step: a resumed run may change them."""
@@ -77,7 +80,8 @@ class TrainConfig(EvOptions):
     ev_capacity
         Keys that a table has room for; memory is used for those that exist.
     columns
-        Other values of the options in `EvOptions`, by feature.
+        Other values of the options in `EvOptions`, by feature; those of the schema included once
+        a run has begun.
     emb_fusion
         One embedding table for all features of a width; otherwise a table for each feature.
     op_fusion
@@ -90,6 +94,9 @@ class TrainConfig(EvOptions):
         The plain reference path: none of these four, one tape, one step a call.
     save_steps
         Steps between checkpoints; 0 saves one, at the end.
+    incremental_ckpt
+        Seconds between deltas, which hold what has changed since the newest full checkpoint;
+        0 for none.
     keep_checkpoint_max
         How many of the newest checkpoints stay on disk; the best one stays besides.
     evaluate
@@ -108,6 +115,15 @@ class TrainConfig(EvOptions):
         0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
     allocator
         Library that allocates memory; None for the system's.
+    strategy
+        How the processes of TF_CONFIG train together; None for what fits them.
+    startup_timeout
+        Seconds to wait for all of them to appear.
+    workqueue
+        Hand out the shards of an epoch to whoever is free, each once.
+    input_layer_partitioner, dense_layer_partitioner
+        Bytes that a slice of an embedding table (in MiB) or of a tower's variable (in KiB) has at
+        least when it is divided among parameter servers; 0 leaves it whole.
     """
 
     data_location: str = "data"
@@ -140,6 +156,7 @@ class TrainConfig(EvOptions):
     async_embedding: bool = False
     tf: bool = False
     save_steps: NonNegativeInt = 0
+    incremental_ckpt: NonNegativeFloat = 0.0
     keep_checkpoint_max: PositiveInt = 1
     evaluate: bool = True
     eval_steps: NonNegativeInt = 0
@@ -149,6 +166,11 @@ class TrainConfig(EvOptions):
     inter: NonNegativeInt = 0
     intra: NonNegativeInt = 0
     allocator: Literal["jemalloc"] | None = None
+    strategy: StrategyName | None = None
+    startup_timeout: PositiveInt = 300
+    workqueue: bool = False
+    input_layer_partitioner: NonNegativeInt = 8
+    dense_layer_partitioner: NonNegativeInt = 16
 
     @field_validator("task_weight")
     @classmethod
@@ -156,6 +178,16 @@ class TrainConfig(EvOptions):
         if text is not None:
             parse_task_weight(text)
         return text
+
+    @model_validator(mode="after")
+    def _columns_make_sense(self) -> Self:
+        for name, values in self.columns.items():
+            try:
+                self.changed(values)
+            except ValidationError as error:
+                msg = f"column {name}: {problems(error)}"
+                raise ValueError(msg) from error
+        return self
 
     @model_validator(mode="after")
     def _parts_have_rows(self) -> Self:
@@ -187,6 +219,7 @@ class TrainConfig(EvOptions):
             "async-embedding": self.async_embedding,
             "clip-norm": self.clip_norm,
             "micro-batch": self.micro_batch > 1,
+            "multihash": self._any_feature("multihash"),
         }
         refused = [f"--{name}" for name, given in wanted.items() if given]
         if self.tf and refused:
@@ -206,16 +239,6 @@ class TrainConfig(EvOptions):
         if self.early_stop_metric and not (self.evaluate and self.eval_steps):
             msg = "early-stop-metric needs evaluations on the way; give eval-steps too"
             raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _columns_make_sense(self) -> Self:
-        for name, values in self.columns.items():
-            try:
-                self.changed(values)
-            except ValidationError as error:
-                msg = f"column {name}: {problems(error)}"
-                raise ValueError(msg) from error
         return self
 
     @model_validator(mode="after")
@@ -260,6 +283,25 @@ class TrainConfig(EvOptions):
             msg = f"{path} is not the configuration of a run: {problems(error)}"
             raise UserError(msg) from error
 
+    def with_options_of(self, schema: DatasetSchema) -> Self:
+        """Return these options with those that a schema has for its columns.
+
+        What is set for a column here goes before what its schema says, and either goes before
+        what is set for all columns.
+
+        Raises
+        ------
+        UsageError
+            When options of the schema are unknown, out of range or make no sense together.
+        """
+        columns = {c.name: dict(c.embedding_options or {}) for c in schema.features}
+        for name, values in self.columns.items():
+            columns[name] = columns.get(name, {}) | values
+        found = {name: values for name, values in columns.items() if values}
+        if found == self.columns:
+            return self
+        return type(self).from_options(**{**self.model_dump(), "columns": found})
+
     def embedding_variables(self, schema: DatasetSchema) -> dict[str, EvOptions]:
         """Return the features whose keys own vectors, with their options.
 
@@ -270,12 +312,43 @@ class TrainConfig(EvOptions):
         UsageError
             When a column with options of its own is no hashed feature.
         """
-        hashed = [column.name for column in schema.features if column.encoding == "hash"]
-        for name in self.columns.keys() - set(hashed):
+        options = {column.name: option for column, option in self._hashed(schema)}
+        return {name: option for name, option in options.items() if option.owns_vectors}
+
+    def multihashed(self, schema: DatasetSchema) -> dict[str, MultiHash]:
+        """Return the features whose buckets share two small tables, and how.
+
+        One whose table would not become smaller keeps it.
+
+        Raises
+        ------
+        UsageError
+            When that is so for a feature that was asked for by name, or for all of them, or when
+            a vector cannot be halved.
+        """
+        found: dict[str, MultiHash] = {}
+        for column, options in self._hashed(schema):
+            try:
+                multihash = options.multihash_of(column) if options.multihash else None
+            except ValueError as error:
+                msg = f"columns.{column.name}: {error}"
+                raise UsageError(msg) from error
+            if multihash:
+                found[column.name] = multihash
+            elif self.columns.get(column.name, {}).get("multihash"):
+                msg = f"columns.{column.name}: multihash saves none of its {column.buckets} rows"
+                raise UsageError(msg)
+        if self.multihash and not found:
+            msg = f"multihash-divisor {self.multihash_divisor} saves no row of any feature"
+            raise UsageError(msg)
+        return found
+
+    def _hashed(self, schema: DatasetSchema) -> list[tuple[Column, EvOptions]]:
+        hashed = {column.name: column for column in schema.features if column.encoding == "hash"}
+        for name in self.columns.keys() - hashed.keys():
             msg = f"columns.{name}: the schema has no hashed feature of that name."
             raise UsageError(msg)
-        options = {name: self.changed(self.columns.get(name, {})) for name in hashed}
-        return {name: option for name, option in options.items() if option.owns_vectors}
+        return [(c, self.changed(self.columns.get(c.name, {}))) for c in hashed.values()]
 
     def deciding(self) -> dict[str, Any]:
         """Return the options that decide the weights, as JSON values.

@@ -26,22 +26,34 @@ class EmbeddingTable(tf.Module):
         which features share the table.
     slots
         Slot name to initial value.
+    packed
+        Where the rows lie if not in this process; whoever made it asks for `initialise`.
     """
 
-    def __init__(self, layout: TableLayout, seed: int, slots: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        layout: TableLayout,
+        seed: int,
+        slots: Mapping[str, float],
+        packed: tf.Variable | None = None,
+    ) -> None:
         super().__init__(name="embedding")
         self.layout = layout
+        self._seed = seed
         self._slots = tuple(slots.values())
-        # Rows that keys can own get memory when they are written, page by page.
-        shape = [layout.rows, layout.dim * (1 + len(slots))]
-        # No second reference to the tensor: the first sparse access would copy it.
-        self.packed = tf.Variable(
-            tf.raw_ops.Empty(shape=shape, dtype=tf.float32), trainable=False, name="packed"
-        )
-        for column, (start, stop) in zip(layout.features, pairwise(layout.offsets), strict=True):
-            name, size = part_name(column.name), (stop - start, layout.dim)
+        self.packed: tf.Variable = packed
+        if packed is None:
+            self.packed = _variable(layout.rows, layout.dim * (1 + len(slots)))
+            self.initialise()
+
+    def initialise(self) -> None:
+        """Give all buckets their first vectors, and their slots the initial values."""
+        layout = self.layout
+        for block, (start, stop) in zip(layout.blocks, pairwise(layout.offsets), strict=True):
+            size = (block.rows, layout.dim)
+            first = truncated_normal(size, part_name(block.name), self._seed, block.deviation)
             # Not by a slice: assigning to one copies the whole variable.
-            self.assign(tf.range(start, stop), self._begun(truncated_normal(size, name, seed)))
+            self.assign(tf.range(start, stop), self._begun(first))
 
     def read(self, batch: TableBatch) -> list[tf.Tensor]:
         """Return the vectors of a batch's rows and their slots, float32 [U, dim] each."""
@@ -59,12 +71,13 @@ class EmbeddingTable(tf.Module):
         self.assign(batch.rows, tf.concat(blocks, axis=1))
 
     def pool(self, vectors: tf.Tensor, batch: TableBatch, examples: tf.Tensor) -> tf.Tensor:
-        """Return the weighted means side by side, float32 [examples, features · dim].
+        """Return the weighted means side by side, float32 [examples, bags · dim].
 
         A list without entries gives zeros.
         """
-        features = len(self.layout.features)
-        shape = tf.stack([examples * features, tf.shape(vectors, out_type=tf.int64)[0]])
+        if self.layout.products:
+            vectors = tf.concat([vectors, _products(vectors, batch.pairs)], axis=0)
+        shape = tf.stack([examples * self.layout.bags, tf.shape(vectors, out_type=tf.int64)[0]])
         pooled = tf.raw_ops.SparseTensorDenseMatMul(
             a_indices=batch.positions, a_values=batch.weights, a_shape=shape, b=vectors
         )
@@ -72,11 +85,35 @@ class EmbeddingTable(tf.Module):
 
     def assign(self, rows: tf.Tensor, packed: tf.Tensor) -> None:
         """Replace whole rows, float32 [N, dim · (1 + slots)]."""
-        tf.raw_ops.ResourceScatterUpdate(resource=self.packed.handle, indices=rows, updates=packed)
+        self.packed.scatter_update(tf.IndexedSlices(packed, rows))
 
     def _begun(self, vectors: tf.Tensor) -> tf.Tensor:
         filled = [tf.fill(tf.shape(vectors), value) for value in self._slots]
         return tf.concat([vectors, *filled], axis=1)
+
+
+def _products(vectors: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
+    """Return the products of pairs of vectors, component by component, float32 [P, dim]."""
+    first, second = (_selected(vectors, numbers) for numbers in tf.unstack(pairs, axis=1))
+    return first * second
+
+
+def _selected(vectors: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    # A gather whose gradient is dense, as that of `pool` is, to which it is added.
+    lines = tf.stack([tf.range(tf.size(numbers)), numbers], axis=1)
+    return tf.raw_ops.SparseTensorDenseMatMul(
+        a_indices=tf.cast(lines, tf.int64),
+        a_values=tf.ones(tf.shape(numbers)),
+        a_shape=tf.cast(tf.stack([tf.size(numbers), tf.shape(vectors)[0]]), tf.int64),
+        b=vectors,
+    )
+
+
+def _variable(rows: int, width: int) -> tf.Variable:
+    # Rows that keys can own get memory when they are written, page by page. And no second
+    # reference to the tensor: the first sparse access would copy it.
+    values = tf.raw_ops.Empty(shape=[rows, width], dtype=tf.float32)
+    return tf.Variable(values, trainable=False, name="packed")
 
 
 def part_name(feature: str) -> str:

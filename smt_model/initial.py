@@ -5,9 +5,8 @@ import zlib
 import tensorflow as tf
 
 
-def truncated_normal(shape: tuple[int, int], name: str, seed: int) -> tf.Tensor:
-    """Return an embedding float32 [rows, dim]: deviation 1/√dim, cut at twice that."""
-    deviation = shape[1] ** -0.5
+def truncated_normal(shape: tuple[int, int], name: str, seed: int, deviation: float) -> tf.Tensor:
+    """Return an embedding float32 [rows, dim]: normal, cut at twice the deviation."""
     return tf.random.stateless_truncated_normal(shape, _seed(name, seed), stddev=deviation)
 
 

@@ -1,17 +1,21 @@
 """SimpleMultiTask: shared embeddings, and a tower for each task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from smt_model.batching import FreshRows, FusedBatch, Fuser, TableBatch
 from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
+from smt_model.ev.key_table import KeyTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
-from smt_model.layout import fused_tables, separate_tables
+from smt_model.layout import TableLayout, fused_tables, separate_tables
+from smt_model.multihash import MultiHash
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
+
+MakeTable = Callable[[TableLayout, int, Mapping[str, float]], EmbeddingTable]
 
 EV_CAPACITY = 1 << 24
 """Keys that a table has room for, if nothing else is asked."""
@@ -43,6 +47,10 @@ class MultiTaskModel(tf.Module):
         Features that are embedding variables, whose keys own their vectors, and their options.
     capacity
         Keys that a table has room for.
+    multihash
+        Features whose buckets share two small tables, and how.
+    make_table
+        Makes a table, given its layout, the seed and the slots.
 
     Attributes
     ----------
@@ -69,15 +77,17 @@ class MultiTaskModel(tf.Module):
         slots: Mapping[str, float] | None = None,
         variables: Mapping[str, EvOptions] | None = None,
         capacity: int = EV_CAPACITY,
+        multihash: Mapping[str, MultiHash] | None = None,
+        make_table: MakeTable = EmbeddingTable,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
         options = variables or {}
         unbucketed = {name for name, option in options.items() if not option.adaptive_emb}
         layouts = (
-            fused_tables(schema.features, unbucketed, capacity if options else 0)
+            fused_tables(schema.features, unbucketed, capacity if options else 0, multihash)
             if emb_fusion
-            else separate_tables(schema.features)
+            else separate_tables(schema.features, multihash)
         )
         self.embedding_variables = [
             EmbeddingVariables(layout, options, seed) for layout in layouts if options
@@ -85,13 +95,25 @@ class MultiTaskModel(tf.Module):
         numerics = [column.name for column in schema.numerics]
         tasks = list(schema.tasks.values())
         self.fuser = Fuser(layouts, tasks, numerics, self.embedding_variables)
-        self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
+        self.tables = [make_table(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts) + len(numerics)
         if bf16 and bf16_native is None:
             bf16_native = kernels().native
         self.bf16_native = bf16_native if bf16 else None
         native = bool(self.bf16_native)
         self.towers = [Tower(task, width, seed, bf16=bf16, native=native) for task in schema.tasks]
+
+    def keys_of(self, feature: str) -> tuple[KeyTable, EmbeddingTable] | None:
+        """Return the keys of an embedding variable and the table of their vectors, or None."""
+        for variables, table in zip(self.embedding_variables, self.tables, strict=False):
+            if feature in variables.tables:
+                return variables.tables[feature], table
+        return None
+
+    @property
+    def key_tables(self) -> list[KeyTable]:
+        """The keys of each embedding variable."""
+        return [keys for each in self.embedding_variables for keys in each.tables.values()]
 
     @property
     def kernels(self) -> list[tf.Variable]:
@@ -110,6 +132,7 @@ class MultiTaskModel(tf.Module):
             rows=tf.TensorSpec([None], tf.int32),
             positions=tf.TensorSpec([None, 2], tf.int64),
             weights=tf.TensorSpec([None], tf.float32),
+            pairs=tf.TensorSpec([None, 2], tf.int32),
         )
         labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
         numerics = tf.TensorSpec([None, len(self.schema.numerics)], tf.float32)

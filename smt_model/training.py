@@ -1,5 +1,6 @@
 """Trains a model, from the options to the metrics, and goes on with a run that was stopped."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from smt_model.early_stopping import EarlyStopping
 from smt_model.evaluation import Evaluator
 from smt_model.forecast import Forecast
 from smt_model.interruption import Interruption, StopRequestedError
+from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.progress import TrainingProgress, tell
 from smt_model.recorder import Recorder
@@ -57,11 +59,8 @@ def train(
     StopRequestedError
         When SIGTERM or SIGINT came; the run is saved then.
     """
-    dataset = open_shards(config.data_location)
-    for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
-        dataset[split]
-    _require_metric(config, dataset)
-    task_weights(config.task_weight, dataset.schema.tasks)
+    dataset = open_dataset(config)
+    config = config.with_options_of(dataset.schema)
     statistics = StatisticSteps.of()
     given = Path(config.checkpoint) if config.checkpoint else None
     path = resume or given or new_run(Path(config.output_dir))
@@ -69,28 +68,71 @@ def train(
         run = RunDirectory(path)
         start = find_start(run, config, Origin.of(dataset), tell)
         run.write_config(config)
-        return run, _Training(config, dataset, run, start, statistics).finish()
+        trainer = Trainer(config, dataset, run, native_bf16(config, start))
+        if start:
+            trainer.restore(start)
+        return run, Training(config, dataset, run, trainer, start, statistics).finish()
 
 
-class _Training:
-    """A run from some step on."""
+def open_dataset(config: TrainConfig) -> "Dataset":
+    """Open the data of a run.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read, or lacks something that the options name.
+    """
+    dataset = open_shards(config.data_location)
+    for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
+        dataset[split]
+    _require_metric(config, dataset)
+    task_weights(config.task_weight, dataset.schema.tasks)
+    return dataset
+
+
+def native_bf16(config: TrainConfig, start: Start | None) -> bool | None:
+    """Return whether a run uses BF16 kernels, as it began or as is faster; None without BF16."""
+    recorded = start.state.bf16_native if start else None
+    return uses_native(recorded, tell) if config.bf16 else None
+
+
+class Training:
+    """A run from some step on.
+
+    Parameters
+    ----------
+    config, dataset, run, trainer
+        The options, the data, the directory and the state of the run.
+    start
+        Where it goes on; None for the beginning.
+    statistics
+        Measures between two steps, if that is asked for.
+    interruption
+        Takes in signals.
+    agree
+        Makes of this process's wish to end the run, by early stopping, what all processes do.
+    evaluator
+        Evaluates; None for one of the trainer's model.
+    """
 
     def __init__(
         self,
         config: TrainConfig,
         dataset: "Dataset",
         run: RunDirectory,
+        trainer: Trainer,
         start: Start | None,
         statistics: StatisticSteps | None,
+        *,
+        interruption: Interruption | None = None,
+        agree: Callable[[bool], bool] = bool,
+        evaluator: Evaluator | None = None,
     ) -> None:
         self._config = config
         self._dataset = dataset
         self._run = run
-        recorded = start.state.bf16_native if start else None
-        native = uses_native(recorded, tell) if config.bf16 else None
-        self._trainer = Trainer(config, dataset, run, native)
-        if start:
-            self._trainer.restore(start)
+        self._trainer = trainer
+        self._restored = start.names if start else None
         self._recorder = Recorder(
             run,
             list(dataset.schema.tasks),
@@ -101,8 +143,10 @@ class _Training:
         evaluations = run.metrics.evaluations()
         self._latest = evaluations[-1] if evaluations else None
         self._stopping = EarlyStopping.of(config, evaluations)
-        self._evaluator = Evaluator(self._trainer.model)
-        self._interruption = Interruption()
+        self._evaluator = evaluator or Evaluator(self._trainer.model)
+        self._interruption = interruption or Interruption()
+        self._agree = agree
+        self._stopped = self._wants_to_stop
         asked = config.steps or config.epochs
         self._measures = [None if asked else Forecast(self._trainer.total), statistics]
 
@@ -111,6 +155,8 @@ class _Training:
         trainer = self._trainer
         with TrainingProgress(trainer.total, trainer.step) as progress, self._interruption:
             progress.say(self._introduction())
+            if shared := shared_buckets(trainer.model):
+                progress.say(shared)
             try:
                 self._loop(progress)
             except StopRequestedError:
@@ -118,7 +164,7 @@ class _Training:
                     self._save()
                 progress.say(f"Saved at step {trainer.step:,}. Go on: {self._command()}")
                 raise
-            if self._stopping and self._stopping.stops:
+            if self._stopping and self._stopped:
                 progress.say(f"Stopped early: {self._stopping.describe()}")
         return self._stopping.best if self._stopping else self._evaluation_of(trainer.step)
 
@@ -126,6 +172,7 @@ class _Training:
         trainer, recorder = self._trainer, self._recorder
         if trainer.is_saved:  # the process before may have ended between the two
             self._evaluate(progress)
+        self._stopped = self._agree(self._wants_to_stop)
         while self._goes_on():
             stop = trainer.pause
             with trainer.batches(stop) as batches:
@@ -134,7 +181,7 @@ class _Training:
                     recorder.add(trainer.advance(ready))
                     progress.advance(trainer.step)
                     self._react(progress)
-                    if trainer.step == stop or not trainer.model.embedding_variables:
+                    if trainer.can_save:
                         self._interruption.check()
 
     def _react(self, progress: TrainingProgress) -> None:
@@ -148,16 +195,27 @@ class _Training:
         with recorder.untimed():
             if trainer.saves_now:
                 self._save()
+            elif trainer.saves_delta_now:
+                trainer.save_delta(recorder.pending, self._best_step)
             self._evaluate(progress)
+        if self._stopping and trainer.evaluates_now:
+            self._stopped = self._agree(self._wants_to_stop)
+
+    @property
+    def _wants_to_stop(self) -> bool:
+        return self._stopping is not None and self._stopping.stops
 
     def _goes_on(self) -> bool:
-        stopped = self._stopping is not None and self._stopping.stops
-        return self._trainer.step < self._trainer.total and not stopped
+        return self._trainer.step < self._trainer.total and not self._stopped
 
     def _save(self) -> None:
-        best = self._stopping.best if self._stopping else None
-        self._trainer.save(self._recorder.pending, best.step if best else None)
+        self._trainer.save(self._recorder.pending, self._best_step)
         self._recorder.activations(self._trainer.step, self._trainer.activations())
+
+    @property
+    def _best_step(self) -> int | None:
+        best = self._stopping.best if self._stopping else None
+        return best.step if best else None
 
     def _evaluate(self, progress: TrainingProgress) -> None:
         step = self._trainer.step
@@ -184,11 +242,28 @@ class _Training:
         if not self._goes_on():
             return f"{self._run.path} is finished: {trainer.step:,} of {trainer.total:,} steps"
         if trainer.step:
-            return f"Going on at step {trainer.step:,} of {length} of {rows} in {self._run.path}"
+            return (
+                f"Going on at step {trainer.step:,} of {length} of {rows} in {self._run.path}, "
+                f"from {self._restored}"
+            )
         return f"Training {length} of {rows} into {self._run.path}"
 
     def _command(self) -> str:
         return f"smt train --resume {self._run.path}"
+
+
+def shared_buckets(model: MultiTaskModel) -> str | None:
+    """Return in words what ``--multihash`` makes of a model's buckets; None without."""
+    layouts = [table.layout for table in model.tables]
+    shared = [f for layout in layouts for f in layout.features if f.multihash]
+    if not shared:
+        return None
+    rows = sum(block.rows for feature in shared for block in feature.blocks)
+    buckets = sum(feature.column.buckets for feature in shared)
+    return (
+        f"Multi-hash, on bucket ids: {rows:,} rows for the {buckets:,} buckets of "
+        f"{len(shared)} features; the others keep their tables"
+    )
 
 
 def _require_metric(config: TrainConfig, dataset: "Dataset") -> None:

@@ -8,13 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 from smt_model.ev.bloom import CountingBloomFilter
 from smt_model.ev.key_table import KeyTable
 from smt_model.ev.rows import RowAllocator
+from smt_model.multihash import MultiHash, Operation
+from smt_schemas import Column
 
 Filter = Literal["counter", "cbf"]
 Elimination = Literal["gstep", "l2"]
+KINDS = ("ev", "adaptive_emb", "multihash")
+"""What decides whose vectors are kept; without all of these, each bucket has its own."""
 
 
 class EvOptions(BaseModel):
-    """Which keys own a vector, from when on, and for how long.
+    """Which keys own a vector, from when on, and for how long; or how buckets share vectors.
 
     Attributes
     ----------
@@ -31,6 +35,9 @@ class EvOptions(BaseModel):
     ev_elimination, steps_to_live, l2_threshold
         What drops keys with the checkpoint of every `save_steps`: ``gstep``, that they did not
         come for more than so many steps; ``l2``, that ``½ Σ w²`` is below the threshold.
+    multihash, multihash_divisor, multihash_operation
+        A bucket has no vector of its own but two others: that of its quotient and that of its
+        remainder (`MultiHash`).
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -45,11 +52,17 @@ class EvOptions(BaseModel):
     ev_elimination: Elimination | None = None
     steps_to_live: PositiveInt = 4000
     l2_threshold: PositiveFloat = 0.03
+    multihash: bool = False
+    multihash_divisor: PositiveInt = 10
+    multihash_operation: Operation = "add"
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.ev and self.adaptive_emb:
             msg = "ev gives each key a vector and adaptive-emb only frequent ones; choose one"
+            raise ValueError(msg)
+        if self.multihash and self.owns_vectors:
+            msg = "multihash shares the vectors of buckets, and ev and adaptive-emb those of keys"
             raise ValueError(msg)
         for name in ("ev_filter", "ev_elimination"):
             if getattr(self, name) and not self.owns_vectors:
@@ -65,13 +78,32 @@ class EvOptions(BaseModel):
     def changed(self, values: Mapping[str, Any]) -> "EvOptions":
         """Return these options with other values for some, checked like all options.
 
-        A feature whose keys own no vectors is not asked to admit or to drop any.
+        A feature whose keys own no vectors is not asked to admit or to drop any, and one that is
+        given a kind of vectors has no other kind.
         """
         mine = {name: getattr(self, name) for name in EvOptions.model_fields}
+        if any(values.get(name) for name in KINDS):
+            mine |= dict.fromkeys(KINDS, False)
         owning = {name: values.get(name, mine[name]) for name in ("ev", "adaptive_emb")}
         if not any(owning.values()):
             mine |= {"ev_filter": None, "ev_elimination": None}
         return EvOptions.model_validate(mine | dict(values))
+
+    def multihash_of(self, column: Column) -> MultiHash | None:
+        """Return how the buckets of a feature share vectors; None when that saves no rows.
+
+        Raises
+        ------
+        ValueError
+            When its vectors cannot be halved.
+        """
+        made = MultiHash(self.multihash_divisor, self.multihash_operation)
+        if sum(made.rows(column.buckets)) >= column.buckets:
+            return None
+        if made.operation == "concat" and column.dim % 2:
+            msg = f"multihash-operation concat halves the vector; embedding_dim {column.dim} is odd"
+            raise ValueError(msg)
+        return made
 
     def key_table(self, allocator: RowAllocator) -> KeyTable:
         """Return an empty table of keys."""

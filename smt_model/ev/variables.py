@@ -35,12 +35,12 @@ class EmbeddingVariables:
 
     def __init__(self, layout: TableLayout, options: Mapping[str, EvOptions], seed: int) -> None:
         allocator = RowAllocator(layout.offsets[-1], layout.rows)
-        names = [column.name for column in layout.features]
+        names = [feature.name for feature in layout.features]
         self.options = {name: options[name] for name in names if name in options}
         self.tables = {name: option.key_table(allocator) for name, option in self.options.items()}
         self._streams = {name: stream_of(name, seed) for name in self.tables}
-        self._starts = dict(zip(names, layout.offsets, strict=False))
-        self._buckets = {column.name: column.buckets for column in layout.features}
+        self._starts = layout.starts
+        self._buckets = {feature.name: feature.column.buckets for feature in layout.features}
         self._dim = layout.dim
         nothing = np.empty(0, np.int32)
         self.no_rows = FreshRows(nothing, np.empty((0, layout.dim), np.float32), nothing)

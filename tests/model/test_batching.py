@@ -12,16 +12,16 @@ from smt_schemas import DatasetSchema, UserError
 
 def test_features_of_one_width_share_a_table(schema: DatasetSchema) -> None:
     (table,) = fused_tables(schema.features)
-    assert [column.name for column in table.features] == ["user", "tags", "brand"]
+    assert [feature.name for feature in table.features] == ["user", "tags", "brand"]
     assert table.offsets == (0, 50, 90, 120)
     assert table.width == 12
 
 
 def test_each_width_has_its_table(make_schema: Any) -> None:
     first, second = fused_tables(make_schema(tags={"embedding_dim": 8}).features)
-    assert [column.name for column in first.features] == ["user", "brand"]
+    assert [feature.name for feature in first.features] == ["user", "brand"]
     assert (first.offsets, first.dim) == ((0, 50, 80), 4)
-    assert [column.name for column in second.features] == ["tags"]
+    assert [feature.name for feature in second.features] == ["tags"]
     assert (second.offsets, second.dim) == ((0, 40), 8)
 
 
@@ -66,11 +66,11 @@ def test_every_entry_of_random_batches_has_its_weight(
 def test_dtypes_are_those_of_the_signature(schema: DatasetSchema, make_batch: Any) -> None:
     fused = Fuser(fused_tables(schema.features), ["clk", "buy"])(make_batch(schema, 3, 0))
     dtypes = [array.dtype.name for array in (*fused.tables[0], fused.labels)]
-    assert dtypes == ["int32", "int64", "float32", "float32"]
+    assert dtypes == ["int32", "int64", "float32", "int32", "float32"]
 
 
 def dense(fused: FusedBatch, layout: TableLayout, examples: int) -> NDArray[np.float64]:
-    rows, positions, weights = fused.tables[0]
+    rows, positions, weights, _ = fused.tables[0]
     assert len(np.unique(rows)) == len(rows)
     matrix = np.zeros((examples * len(layout.features), layout.rows))
     np.add.at(matrix, (positions[:, 0], rows[positions[:, 1]]), weights)
@@ -79,13 +79,13 @@ def dense(fused: FusedBatch, layout: TableLayout, examples: int) -> NDArray[np.f
 
 def expected(batch: dict[str, Any], layout: TableLayout, examples: int) -> NDArray[np.float64]:
     matrix = np.zeros((examples, len(layout.features), layout.rows))
-    for feature, column in enumerate(layout.features):
+    for feature, name in enumerate(layout.starts):
         offset = layout.offsets[feature]
         for example in range(examples):
-            if not column.is_list:
-                matrix[example, feature, offset + batch[column.name][example]] = 1
+            bags = batch[name]
+            if not isinstance(bags, Bags):
+                matrix[example, feature, offset + bags[example]] = 1
                 continue
-            bags = batch[column.name]
             entries = slice(bags.row_splits[example], bags.row_splits[example + 1])
             counts = bags.counts[entries]
             matrix[example, feature, offset + bags.ids[entries]] = counts / max(counts.sum(), 1)

@@ -34,7 +34,7 @@ class Reference:
         values = {part.name: part.read().astype(np.float64) for part in parts(model, optimizer)}
         self.schema, self.l2, self.rule = model.schema, loss.l2, rule
         self.weights = loss.weights or (1.0,) * len(model.towers)
-        names = [column.name for table in model.tables for column in table.layout.features]
+        names = [feature.name for table in model.tables for feature in table.layout.features]
         self.tables = {name: values[f"embedding/{name}"] for name in names}
         self.towers = {
             task: [

@@ -63,10 +63,10 @@ def test_without_collisions_a_variable_learns_what_a_table_learns(
     names = ["user", "tags", "brand"]
     grown, _, grown_step = made(schema, optimizer, **dict.fromkeys(names, ADMIT_ALL))
     (table,) = fixed.tables
-    for column, start in zip(table.layout.features, table.layout.offsets, strict=False):
-        keys = np.arange(column.buckets)
-        vectors = first_vectors(keys, 4, stream_of(column.name, SEED))
-        table.packed[start : start + column.buckets, :4].assign(vectors)
+    for block, start in zip(table.layout.blocks, table.layout.offsets, strict=False):
+        keys = np.arange(block.rows)
+        vectors = first_vectors(keys, 4, stream_of(block.name, SEED))
+        table.packed[start : start + block.rows, :4].assign(vectors)
 
     expected = trained(fixed, fixed_step, batches)
     losses = trained(grown, grown_step, batches)
