@@ -9,6 +9,8 @@ from smt_bench.processes import Command, measure
 from smt_features.sources import Source, find_sources
 from smt_schemas import taobao
 
+TEST_FRACTION = 0.1
+
 
 @dataclass(frozen=True)
 class Log:
@@ -43,10 +45,10 @@ def smt(*arguments: object) -> Command:
 
 
 def synthetic(folder: Path, rows: int, say: Callable[[str], None]) -> Log:
-    """Make a log of so many rows below a folder."""
+    """Make a log of so many rows below a folder; a tenth of them is the test split."""
     say(f"Making {rows:,} synthetic rows")
     directory = folder / "synthetic"
-    measure(smt("synth", directory, "--rows", rows))
+    measure(smt("synth", directory, "--rows", rows, "--test-fraction", TEST_FRACTION))
     return Log(f"{rows:,} synthetic rows", directory, folder / "synthetic-shards")
 
 

@@ -1,10 +1,11 @@
 """Draws what benchmarks and runs have measured, as SVG.
 
-    smt bench standalone --batch-size 128 --batch-size 512 --json > sizes.json
-    python -m smt_bench.plots FOLDER [--report sizes.json …] [--run result/fp32 …]
+    smt bench standalone none --batch-size 128 --batch-size 512 --json > sizes.json
+    smt bench standalone none --batch-size 512 --cores 1 --cores 2 --json > cores.json
+    python -m smt_bench.plots FOLDER --report sizes.json --report cores.json --run result/FP32 …
 
-A report with several batch sizes gives `speed-batch-size.svg`, one with several numbers of cores
-`speed-cores.svg`, of its first log. Run directories of `smt train --eval-steps` give
+The lines of reports that ran on all cores give `speed-batch-size.svg`, those with a number of
+cores `speed-cores.svg`; give reports of one log. Run directories of `smt train --eval-steps` give
 `auc-steps.svg`.
 """
 
@@ -38,33 +39,34 @@ def main() -> None:
     parser.add_argument("--run", type=Path, action="append", default=[])
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    reports = [Report.model_validate_json(path.read_bytes()) for path in arguments.report]
+    rows = [row for report in reports for row in report.rows if not row.failed]
+    bound = [row for row in rows if "cores" in row.settings]
+    free = [row for row in rows if "cores" not in row.settings]
     with mpl.rc_context(SETTINGS):
-        for path in arguments.report:
-            report = Report.model_validate_json(path.read_bytes())
-            for setting, label in (("batch size", "rows of a batch"), ("cores", "cores")):
-                if len({row.settings.get(setting) for row in report.rows}) > 1:
-                    name = f"speed-{setting.replace(' ', '-')}.svg"
-                    save(speed(report, setting, label), arguments.folder / name)
+        if free:
+            save(speed(free, "batch size"), arguments.folder / "speed-batch-size.svg")
+        if bound:
+            save(speed(bound, "cores"), arguments.folder / "speed-cores.svg")
         if arguments.run:
             save(auc_against_steps(arguments.run), arguments.folder / "auc-steps.svg")
 
 
-def speed(report: Report, setting: str, label: str) -> Picture:
+def speed(rows: list[Row], setting: str) -> Picture:
     """Return samples a second against a setting, with the range over the runs."""
-    picture, axes = empty(label, "samples a second")
-    log = report.rows[0].settings["data"]
-    rows = [row for row in report.rows if row.settings["data"] == log and not row.failed]
+    picture, axes = empty(setting, "samples a second")
     for name, colour in zip(dict.fromkeys(row.name for row in rows), COLOURS, strict=False):
         line = sorted(
-            (row for row in rows if row.name == name), key=lambda row: position(row, setting)
+            ((int(row.settings[setting]), row) for row in rows if row.name == name),
+            key=lambda pair: pair[0],
         )
-        at = [position(row, setting) for row in line]
-        found = [row.figures["samples/s"] for row in line]
-        axes.plot(at, [figure.median for figure in found], "o-", color=colour, label=name)
-        axes.vlines(at, [f.low for f in found], [f.high for f in found], color=colour)
+        places = [place for place, _ in line]
+        found = [row.figures["samples/s"] for _, row in line]
+        axes.plot(places, [figure.median for figure in found], "o-", color=colour, label=name)
+        axes.vlines(places, [f.low for f in found], [f.high for f in found], color=colour)
     if setting == "batch size":
         axes.set_xscale("log", base=2)
-    ticks = sorted({position(row, setting) for row in rows})
+    ticks = sorted({int(row.settings[setting]) for row in rows})
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
@@ -84,10 +86,6 @@ def auc_against_steps(runs: list[Path]) -> Picture:
         )
     axes.legend(frameon=False)
     return picture
-
-
-def position(row: Row, setting: str) -> int:
-    return int(row.settings[setting])
 
 
 def empty(x: str, y: str) -> tuple[Picture, Any]:

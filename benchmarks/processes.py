@@ -5,12 +5,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from smt_schemas import UserError
+from smt_schemas import UsageError, UserError
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -131,6 +131,24 @@ def in_turn(
     return done, failed
 
 
+def require_cores(numbers: Iterable[int | None]) -> None:
+    """Refuse numbers of cores that commands cannot be bound to here.
+
+    Raises
+    ------
+    UsageError
+    """
+    wanted = max((number for number in numbers if number), default=0)
+    if not wanted:
+        return
+    if not hasattr(os, "sched_setaffinity"):
+        raise UsageError("--cores: this system cannot bind a process to cores; Linux can.")
+    ours = len(os.sched_getaffinity(0))
+    if wanted > ours:
+        msg = f"--cores {wanted}: this process may use {ours}."
+        raise UsageError(msg)
+
+
 @contextmanager
 def _bound_to(cores: int | None) -> Iterator[None]:
     """Bind this process to some cores, which a process that it starts inherits; Linux only."""
@@ -147,9 +165,12 @@ def _bound_to(cores: int | None) -> Iterator[None]:
 
 @contextmanager
 def _killed_when_left_early(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """Kill a process and all that it started when an error, such as Ctrl-C, comes up."""
+    """Kill a process and all that it started when Ctrl-C or SIGTERM comes, or an error."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from smt_bench.result import Report, Row
 
 VERSIONS = ("tensorflow", "polars", "keras", "torch", "pandas")
-NOTE = "Medians of {runs} runs, ± half of what the fastest and the slowest are apart."
 
 
 def print_report(report: "Report") -> None:
@@ -89,4 +88,6 @@ def _note(report: "Report") -> str:
     runs = max(
         (len(found.runs) for row in report.rows for found in row.figures.values()), default=0
     )
-    return NOTE.format(runs=runs)
+    if runs < 2:
+        return "One run each."
+    return f"Medians of {runs} runs, ± half of what the lowest and the highest are apart."

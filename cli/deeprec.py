@@ -29,7 +29,6 @@ OURS = {"--parquet-dataset-shuffle": "--shuffle", "--no-parquet-dataset-shuffle"
 _LATER = "is not available yet."
 REFUSED = {
     "--dynamic-ev": f"(vectors whose width depends on frequency) {_LATER}",
-    "--incremental-ckpt": f"(checkpoints of the rows that changed) {_LATER}",
     "--group-embedding": f"(lookups of several tables in one) {_LATER}",
     "--protocol": "has no value but grpc: the others need DeepRec's own runtime.",
     "--no-parquet-dataset": "is decided when shards are made: smt prepare --format tfrecord",
@@ -40,7 +39,6 @@ VALUED = frozenset(
     {
         "--ev-elimination",
         "--ev-filter",
-        "--incremental-ckpt",
         "--protocol",
         "--micro-batch",
     }
@@ -52,7 +50,6 @@ NEUTRAL = frozenset(
         "--ev-elimination=None",
         "--ev-filter=None",
         "--no-dynamic-ev",
-        "--incremental-ckpt=0",
         "--no-group-embedding",
         "--protocol=grpc",
         "--micro-batch=0",

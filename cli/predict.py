@@ -44,9 +44,13 @@ def command(
         )
     seconds = perf_counter() - start
     if json:
-        print_json({"output": str(output), "rows": result.rows, "errors": result.errors})
+        restored = {"restored": result.restored} if result.restored else {}
+        counts = {"rows": result.rows, "errors": result.errors}
+        print_json({"output": str(output), **counts, **restored})
         return
     typer.echo(
         f"{result.rows:,} rows in {output}: {result.rows - result.errors:,} predictions, "
         f"{result.errors:,} errors ({seconds:.1f} s, {result.rows / seconds:,.0f} rows/s)"
     )
+    if result.restored:
+        typer.echo(f"Model: {result.restored}")

@@ -143,6 +143,10 @@ def command(
     save_steps: Annotated[
         int, typer.Option(help="Steps between checkpoints; 0 saves at the end only.")
     ] = 0,
+    incremental_ckpt: Annotated[
+        float,
+        typer.Option(help="Seconds between deltas, with what changed since; 0 for none."),
+    ] = 0.0,
     keep_checkpoint_max: Annotated[
         int, typer.Option(help="Newest checkpoints to keep; the best one stays besides.")
     ] = 1,

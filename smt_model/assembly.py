@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
+from smt_model.embedding import EmbeddingTable
 from smt_model.loss import Loss
-from smt_model.model import MultiTaskModel
+from smt_model.model import MakeTable, MultiTaskModel
 from smt_model.optimizer import Optimizer, make_optimizer
 from smt_model.plain import PlainStep
 from smt_model.step import TrainStep
@@ -82,6 +83,7 @@ def make_model(
     bf16_native: bool | None = None,
     emb_fusion: bool = True,
     slots: Mapping[str, float] | None = None,
+    make_table: MakeTable = EmbeddingTable,
 ) -> MultiTaskModel:
     """Return the model of a run with its initial values.
 
@@ -89,7 +91,7 @@ def make_model(
     ----------
     config, schema
         The options, and the schema of the data.
-    bf16_native, emb_fusion, slots
+    bf16_native, emb_fusion, slots, make_table
         As for `MultiTaskModel`.
 
     Raises
@@ -107,4 +109,5 @@ def make_model(
         variables=config.embedding_variables(schema),
         capacity=config.ev_capacity,
         multihash=config.multihashed(schema),
+        make_table=make_table,
     )

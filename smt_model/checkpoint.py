@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ from smt_model.optimizer import Optimizer
 from smt_model.origin import Origin
 from smt_model.parts import Part, parts
 from smt_model.tensors import Shape, file_digest, read_tensors, write_tensors
+from smt_model.work_queue import QueueState
 from smt_schemas import UserError
 
 if TYPE_CHECKING:
@@ -61,6 +62,15 @@ class Pending(BaseModel):
     sums: tuple[float, ...] = ()
 
 
+class Base(BaseModel):
+    """The full checkpoint that a delta is for: its step, and the SHA-256 of its tensors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    step: NonNegativeInt
+    sha256: str
+
+
 class State(BaseModel):
     """Everything of a checkpoint that is not a tensor.
 
@@ -79,8 +89,12 @@ class State(BaseModel):
     bf16_native
         Whether a run with ``--bf16`` uses BF16 kernels, which is measured at its start; None
         without. The other kind gives other bits.
+    queue
+        With ``--workqueue``, the shards that are left; None without.
     files
         The files of tensors.
+    base
+        Of a delta.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -94,11 +108,37 @@ class State(BaseModel):
     origin: Origin
     pending: Pending = Pending()
     bf16_native: bool | None = None
+    queue: QueueState | None = None
     files: dict[FileName, FileRecord] = {}
+    base: Base | None = None
 
 
-def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimizer) -> None:
+def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimizer) -> Base:
+    """Write a full checkpoint, and return what deltas for it name.
+
+    Raises
+    ------
+    UserError
+        As `publish`.
+    """
+    kept: list[Part | KeyPart] = [*parts(model, optimizer), *key_parts(model, optimizer)]
+    return base_of(publish(directory, state, kept))
+
+
+def publish(directory: Path, state: State, kept: Sequence[Part | KeyPart]) -> State:
     """Write a checkpoint aside, sync it, and rename it to `directory`.
+
+    Parameters
+    ----------
+    directory, state
+        Where, and all that is not a tensor.
+    kept
+        The tensors.
+
+    Returns
+    -------
+    State
+        With the record of the file of tensors.
 
     Raises
     ------
@@ -110,11 +150,11 @@ def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimi
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-        kept: list[Part | KeyPart] = [*parts(model, optimizer), *key_parts(model, optimizer)]
         shapes = [Shape(part.name, part.dtype, part.shape) for part in kept]
         digest = write_tensors(aside / TENSORS, shapes, (_finite(part) for part in kept))
         record = FileRecord(bytes=(aside / TENSORS).stat().st_size, sha256=digest)
-        _write_state(aside / STATE, state.model_copy(update={"files": {TENSORS: record}}))
+        written = state.model_copy(update={"files": {TENSORS: record}})
+        _write_state(aside / STATE, written)
         _sync(aside)
         aside.rename(directory)
         _sync(directory.parent)
@@ -123,6 +163,12 @@ def save(directory: Path, state: State, model: MultiTaskModel, optimizer: Optimi
         raise UserError(msg) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+    return written
+
+
+def base_of(state: State) -> Base:
+    """Return what deltas for a full checkpoint name."""
+    return Base(step=state.step, sha256=state.files[TENSORS].sha256)
 
 
 def read_state(directory: Path) -> State:
@@ -153,6 +199,24 @@ def read_state(directory: Path) -> State:
     return state
 
 
+def read_arrays(directory: Path, state: State) -> "dict[str, NDArray[np.generic]]":
+    """Return the tensors of a checkpoint whose state was read, mapped from disk.
+
+    Raises
+    ------
+    UserError
+        When a header does not describe its file.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {}
+    try:
+        for name in state.files:
+            arrays |= read_tensors(directory / name)
+    except ValueError as error:
+        msg = f"The checkpoint {directory} is damaged: {error}"
+        raise UserError(msg) from error
+    return arrays
+
+
 def restore(
     directory: Path, state: State, model: MultiTaskModel, optimizer: Optimizer | None = None
 ) -> None:
@@ -170,13 +234,7 @@ def restore(
     UserError
         When a tensor is missing or has another shape, naming it.
     """
-    arrays: dict[str, NDArray[np.generic]] = {}
-    try:
-        for name in state.files:
-            arrays |= read_tensors(directory / name)
-    except ValueError as error:
-        msg = f"The checkpoint {directory} is damaged: {error}"
-        raise UserError(msg) from error
+    arrays = read_arrays(directory, state)
     kept = list(parts(model, optimizer))
     if wrong := [problem for part in kept if (problem := _problem(part, arrays))]:
         msg = f"The checkpoint {directory} is of another model: " + "; ".join(wrong[:_NAMED])

@@ -31,7 +31,7 @@ DEFAULT_EPOCHS = 1000
 FREE = frozenset(
     {
         *("data_location", "output_dir", "checkpoint", "steps", "epochs"),
-        *("save_steps", "keep_checkpoint_max", "evaluate", "eval_steps"),
+        *("save_steps", "incremental_ckpt", "keep_checkpoint_max", "evaluate", "eval_steps"),
         *("early_stop_metric", "early_stop_patience", "timeline"),
         *("inter", "intra", "allocator", "smartstaged", "ev_capacity"),
         *("strategy", "startup_timeout", "input_layer_partitioner", "dense_layer_partitioner"),
@@ -96,6 +96,9 @@ class TrainConfig(EvOptions):
         The plain reference path: none of these four, one tape, one step a call.
     save_steps
         Steps between checkpoints; 0 saves one, at the end.
+    incremental_ckpt
+        Seconds between deltas, which hold what has changed since the newest full checkpoint;
+        0 for none.
     keep_checkpoint_max
         How many of the newest checkpoints stay on disk; the best one stays besides.
     evaluate
@@ -156,6 +159,7 @@ class TrainConfig(EvOptions):
     async_embedding: bool = False
     tf: bool = False
     save_steps: NonNegativeInt = 0
+    incremental_ckpt: NonNegativeFloat = 0.0
     keep_checkpoint_max: PositiveInt = 1
     evaluate: bool = True
     eval_steps: NonNegativeInt = 0

@@ -1,6 +1,6 @@
 """Evaluates a model on a split."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_features.files import published
-from smt_model import checkpoint
 from smt_model.assembly import make_model
 from smt_model.batching import FusedBatch
 from smt_model.early_stopping import EarlyStopping
@@ -20,7 +19,7 @@ from smt_model.predictions import Predictions
 from smt_model.prefetch import Prefetcher
 from smt_model.progress import evaluating, tell
 from smt_model.report import Evaluation, evaluate_predictions
-from smt_model.resume import newest_sound
+from smt_model.resume import Start, newest_sound
 from smt_model.run_directory import RunDirectory
 from smt_schemas import UserError
 
@@ -67,15 +66,17 @@ def evaluate_run(
     config = directory.config
     dataset = open_shards(data_location or config.data_location)
     if best:
-        path = best_checkpoint(directory)
-        state = checkpoint.read_state(path)
+        start = Start.read(directory, best_checkpoint(directory))
     else:
-        path, state = newest_sound(directory, tell)
+        start = newest_sound(directory, tell)
+    state = start.state
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
     model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
-    checkpoint.restore(path, state, model)
+    start.load(model)
     predictions = Evaluator(model).predictions(dataset, split)
     result = evaluate_predictions(split, state.step, *predictions)
+    if start.base:
+        result = result.model_copy(update={"restored": start.names})
     if html is not None:
         with published(html) as path:
             path.write_text(
@@ -101,11 +102,21 @@ def best_checkpoint(run: RunDirectory) -> Path:
 
 
 class Evaluator:
-    """Evaluates a model now and then; its graph is built once."""
+    """Evaluates a model now and then; its graph is built once.
 
-    def __init__(self, model: MultiTaskModel) -> None:
+    Parameters
+    ----------
+    model
+        The model.
+    predict
+        Returns the logits of a batch, for a model whose variables lie elsewhere.
+    """
+
+    def __init__(
+        self, model: MultiTaskModel, predict: Callable[[FusedBatch], tf.Tensor] | None = None
+    ) -> None:
         self._model = model
-        self._predict = tf.function(model.predict, [model.signature], autograph=False)
+        self._predict = predict or tf.function(model.predict, [model.signature], autograph=False)
 
     def __call__(self, dataset: "Dataset", split: str, step: int) -> Evaluation:
         """Return the metrics on a split of a dataset; see `predictions`."""

@@ -5,20 +5,20 @@ from pathlib import Path
 
 from smt_features import open_shards
 from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies
-from smt_model import checkpoint
 from smt_model.assembly import make_model
+from smt_model.checkpoint import State
 from smt_model.config import TrainConfig
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.progress import tell
-from smt_model.resume import newest_sound
+from smt_model.resume import Start, newest_sound
 from smt_model.run_directory import RunDirectory
 from smt_schemas import DatasetSchema
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A run's newest checkpoint, loaded.
+    """A run's newest checkpoint or delta, loaded.
 
     Attributes
     ----------
@@ -26,16 +26,21 @@ class TrainedModel:
         The run directory.
     config
         Its options.
-    state
-        Everything of the checkpoint that is not a tensor.
+    start
+        What was loaded.
     model
         The model, without optimizer slots.
     """
 
     run: RunDirectory
     config: TrainConfig
-    state: checkpoint.State
+    start: Start
     model: MultiTaskModel
+
+    @property
+    def state(self) -> State:
+        """Everything of the checkpoint that is not a tensor."""
+        return self.start.state
 
     @property
     def schema(self) -> DatasetSchema:
@@ -64,7 +69,7 @@ class TrainedModel:
 
 
 def load_run(run: Path) -> TrainedModel:
-    """Load the newest sound checkpoint of a run; call `runtime.start_tensorflow` before.
+    """Load the newest sound checkpoint or delta of a run; call `runtime.start_tensorflow` before.
 
     Raises
     ------
@@ -73,7 +78,8 @@ def load_run(run: Path) -> TrainedModel:
     """
     directory = RunDirectory(run)
     config = directory.config
-    path, state = newest_sound(directory, tell)
-    model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
-    checkpoint.restore(path, state, model)
-    return TrainedModel(directory, config, state, model)
+    start = newest_sound(directory, tell)
+    schema, native = start.state.origin.dataset_schema, start.state.bf16_native
+    model = make_model(config, schema, bf16_native=native)
+    start.load(model)
+    return TrainedModel(directory, config, start, model)

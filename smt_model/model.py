@@ -1,6 +1,6 @@
 """SimpleMultiTask: shared embeddings, and a tower for each task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -11,10 +11,12 @@ from smt_model.ev.beginnings import Beginnings
 from smt_model.ev.key_table import KeyTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
-from smt_model.layout import fused_tables, separate_tables
+from smt_model.layout import TableLayout, fused_tables, separate_tables
 from smt_model.multihash import MultiHash
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
+
+MakeTable = Callable[[TableLayout, int, Mapping[str, float]], EmbeddingTable]
 
 EV_CAPACITY = 1 << 24
 """Keys that a table has room for, if nothing else is asked."""
@@ -48,6 +50,8 @@ class MultiTaskModel(tf.Module):
         Keys that a table has room for.
     multihash
         Features whose buckets share two small tables, and how.
+    make_table
+        Makes a table, given its layout, the seed and the slots.
 
     Attributes
     ----------
@@ -75,6 +79,7 @@ class MultiTaskModel(tf.Module):
         variables: Mapping[str, EvOptions] | None = None,
         capacity: int = EV_CAPACITY,
         multihash: Mapping[str, MultiHash] | None = None,
+        make_table: MakeTable = EmbeddingTable,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
@@ -91,7 +96,7 @@ class MultiTaskModel(tf.Module):
         numerics = [column.name for column in schema.numerics]
         tasks = list(schema.tasks.values())
         self.fuser = Fuser(layouts, tasks, numerics, self.embedding_variables)
-        self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
+        self.tables = [make_table(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts) + len(numerics)
         if bf16 and bf16_native is None:
             bf16_native = kernels().native
@@ -110,6 +115,11 @@ class MultiTaskModel(tf.Module):
         """Give new keys of some features first vectors of buckets instead of their own."""
         for variables in self.embedding_variables:
             variables.beginnings = beginnings
+
+    @property
+    def key_tables(self) -> list[KeyTable]:
+        """The keys of each embedding variable."""
+        return [keys for each in self.embedding_variables for keys in each.tables.values()]
 
     @property
     def kernels(self) -> list[tf.Variable]:

@@ -61,7 +61,8 @@ class ModelCard(BaseModel):
     options
         Those of the training run, but for paths.
     checkpoint
-        The files that the weights come from.
+        The files that the weights come from, with the folders of the checkpoint and, if there is
+        one, of the delta.
     files
         The files of the export, by their path in it.
     tensorflow
@@ -106,7 +107,7 @@ def describe_model(trained: TrainedModel, directory: Path) -> ModelCard:
         tasks=schema.tasks,
         metrics=found[-1] if found else None,
         options=trained.config.model_dump(mode="json", exclude=_PLACES),
-        checkpoint=state.files,
+        checkpoint=trained.start.files,
         files=_files(directory),
         tensorflow=tf.__version__,
     )

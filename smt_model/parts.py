@@ -28,19 +28,23 @@ class Part:
         Where it lies.
     rows, columns
         Which part of the variable; no `columns` means whole rows.
+    block
+        The block of buckets whose rows these are, or whose slots: steps update some of them. None
+        for what each step updates as a whole.
     """
 
     name: str
     variable: tf.Variable
     rows: slice
     columns: slice | None = None
+    block: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the values."""
         length = self.rows.stop - self.rows.start
         if self.columns is None:
-            return (length, *self.variable.shape[1:])
+            return (length, *self.variable.shape.as_list()[1:])
         return length, self.columns.stop - self.columns.start
 
     @property
@@ -53,7 +57,7 @@ class Part:
         """Yield the values, some rows at a time."""
         for start in range(self.rows.start, self.rows.stop, PIECE):
             # By row numbers: reading the variable as a whole would copy an entire table.
-            numbers = tf.range(start, min(start + PIECE, self.rows.stop))
+            numbers = np.arange(start, min(start + PIECE, self.rows.stop), dtype=np.int32)
             rows = self.variable.sparse_read(numbers).numpy()
             yield rows if self.columns is None else rows[:, self.columns]
 
@@ -63,18 +67,15 @@ class Part:
 
     def write(self, values: NDArray[np.generic]) -> None:
         """Replace the values."""
-        if self.columns is None:
-            self.variable[self.rows].assign(values)
-            return
-        # Row by row, as a slice of columns would copy an entire table.
+        # Row by row, as a slice would copy an entire table.
         for start in range(0, len(values), PIECE):
-            piece = values[start : start + PIECE]
-            numbers = tf.range(len(piece)) + (self.rows.start + start)
-            rows = self.variable.sparse_read(numbers).numpy()
-            rows[:, self.columns] = piece
-            tf.raw_ops.ResourceScatterUpdate(
-                resource=self.variable.handle, indices=numbers, updates=rows
-            )
+            rows = values[start : start + PIECE]
+            numbers = tf.range(len(rows)) + (self.rows.start + start)
+            if self.columns is not None:
+                kept = self.variable.sparse_read(numbers).numpy()
+                kept[:, self.columns] = rows
+                rows = kept
+            self.variable.scatter_update(tf.IndexedSlices(rows, numbers))
 
 
 def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
@@ -97,13 +98,14 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
             yield from _count(part_name(block.name), optimizer, table)
             if rows.start == rows.stop:  # no buckets: each key owns a row
                 continue
-            for position, name in enumerate(names(part_name(block.name), slots)):
+            first = part_name(block.name)
+            for position, name in enumerate(names(first, slots)):
                 apart = _apart(optimizer, table, slots[position - 1]) if position else None
                 if apart is not None:
-                    yield Part(name, apart, rows)
+                    yield Part(name, apart, rows, block=first)
                 else:
                     columns = slice(position * dim, (position + 1) * dim)
-                    yield Part(name, table.packed, rows, columns)
+                    yield Part(name, table.packed, rows, columns, first)
     for variable in model.dense_variables:
         name = variable.name.removesuffix(":0")
         kept = [optimizer.slots[slot][variable.ref()] for slot in slots] if optimizer else []

@@ -24,10 +24,19 @@ Progress = Callable[[str, int, int], None]
 
 
 class Predicted(NamedTuple):
-    """How many rows the output has, and how many of them hold an error."""
+    """What was predicted.
+
+    Attributes
+    ----------
+    rows, errors
+        How many rows the output has, and how many of them hold an error.
+    restored
+        Names of the full checkpoint and of the delta, if there was a delta.
+    """
 
     rows: int
     errors: int
+    restored: str | None = None
 
 
 def predict_run(
@@ -77,7 +86,7 @@ def predict_run(
             write(frame)
             rows += frame.height
             errors += frame.height - frame[ERROR].null_count()
-    return Predicted(rows, errors)
+    return Predicted(rows, errors, trained.start.names if trained.start.base else None)
 
 
 def _split(trained: TrainedModel, source: Path, split: str) -> "Split":

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from smt_model import metrics, pooled
 
@@ -35,7 +35,10 @@ class TaskMetrics(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """Metrics of a split: DeepRec's two over all tasks, and those of each task."""
+    """Metrics of a split: DeepRec's two over all tasks, and those of each task.
+
+    `restored` names the full checkpoint and the delta that were evaluated, if there was a delta.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,6 +48,7 @@ class Evaluation(BaseModel):
     accuracy: float | None
     auc: float | None
     tasks: dict[str, TaskMetrics]
+    restored: str | None = Field(default=None, exclude_if=lambda name: name is None)
 
     @property
     def line(self) -> str:
@@ -57,8 +61,9 @@ class Evaluation(BaseModel):
 
     def text(self) -> str:
         """Return the metrics for people to read."""
+        origin = f" ({self.restored})" if self.restored else ""
         lines = [
-            f"Evaluation on split {self.split}: {self.rows:,} rows at step {self.step:,}",
+            f"Evaluation on split {self.split}: {self.rows:,} rows at step {self.step:,}{origin}",
             f"ACC = {_number(self.accuracy, 'no rows')}",
             f"AUC = {_number(self.auc, 'one class only')}",
         ]

@@ -4,22 +4,71 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from smt_model import checkpoint
+from smt_model import checkpoint, delta
+from smt_model.checkpoint import FileRecord
 from smt_model.config import TrainConfig
+from smt_model.model import MultiTaskModel
+from smt_model.optimizer import Optimizer
 from smt_model.origin import Origin
 from smt_model.run_directory import RunDirectory
 from smt_schemas import UserError
 
 
 class Start(NamedTuple):
-    """A checkpoint and its state."""
+    """A checkpoint and its state.
+
+    Attributes
+    ----------
+    path, state
+        The full checkpoint, or the delta.
+    base
+        The full checkpoint that a delta is for.
+    """
 
     path: Path
     state: checkpoint.State
+    base: "Start | None" = None
+
+    @property
+    def files(self) -> dict[str, FileRecord]:
+        """The files of tensors that are loaded, by their path in the folder of checkpoints."""
+        mine = {f"{self.path.name}/{name}": file for name, file in self.state.files.items()}
+        return {**self.base.files, **mine} if self.base else mine
+
+    @property
+    def names(self) -> str:
+        """Names of the full checkpoint and of the delta, if there is one."""
+        return f"{self.base.names} + {self.path.name}" if self.base else self.path.name
+
+    def load(self, model: MultiTaskModel, optimizer: Optimizer | None = None) -> None:
+        """Load all tensors, those of a delta last; see `checkpoint.restore`."""
+        if self.base:
+            self.base.load(model, optimizer)
+            delta.restore(self.path, self.state, model, optimizer)
+        else:
+            checkpoint.restore(self.path, self.state, model, optimizer)
+
+    @classmethod
+    def read(cls, run: RunDirectory, path: Path) -> "Start":
+        """Read the state of a checkpoint, or of a delta and its full checkpoint.
+
+        Raises
+        ------
+        UserError
+            When one is damaged, or they do not belong together.
+        """
+        state = checkpoint.read_state(path)
+        if state.base is None:
+            return cls(path, state)
+        base = cls(full := run.checkpoint(state.base.step), checkpoint.read_state(full))
+        if checkpoint.base_of(base.state) != state.base:
+            msg = f"The delta {path} is for another checkpoint than {full}"
+            raise UserError(msg)
+        return cls(path, state, base)
 
 
 def newest_sound(run: RunDirectory, say: Callable[[str], None]) -> Start:
-    """Return the newest checkpoint that is not damaged; `say` hears of those that are.
+    """Return the newest checkpoint or delta that is not damaged; `say` hears of those that are.
 
     Raises
     ------
@@ -27,9 +76,9 @@ def newest_sound(run: RunDirectory, say: Callable[[str], None]) -> Start:
         When there is none.
     """
     run.newest_checkpoint()
-    for path in reversed(run.checkpoints()):
+    for path in reversed(run.restorable()):
         try:
-            return Start(path, checkpoint.read_state(path))
+            return Start.read(run, path)
         except UserError as error:
             say(f"{error}. Trying the one before it.")
     msg = f"{run.path} has no checkpoint that is not damaged. Train anew in another directory."

@@ -13,7 +13,7 @@ from smt_schemas import UserError
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
-_PREFIX = "step-"
+_FULL, _DELTA = "step-", "delta-"
 
 
 class RunDirectory:
@@ -48,12 +48,24 @@ class RunDirectory:
             path.write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def checkpoint(self, step: int) -> Path:
-        """Return where the checkpoint of a step belongs."""
-        return self.path / CHECKPOINTS / f"{_PREFIX}{step:010d}"
+        """Return where the full checkpoint of a step belongs."""
+        return self.path / CHECKPOINTS / f"{_FULL}{step:010d}"
+
+    def delta(self, step: int) -> Path:
+        """Return where the delta of a step belongs."""
+        return self.path / CHECKPOINTS / f"{_DELTA}{step:010d}"
 
     def checkpoints(self) -> list[Path]:
-        """Return the complete checkpoints, oldest first."""
-        return sorted((self.path / CHECKPOINTS).glob(f"{_PREFIX}*"))
+        """Return the full checkpoints, oldest first."""
+        return sorted((self.path / CHECKPOINTS).glob(f"{_FULL}*"))
+
+    def deltas(self) -> list[Path]:
+        """Return the deltas, oldest first."""
+        return sorted((self.path / CHECKPOINTS).glob(f"{_DELTA}*"))
+
+    def restorable(self) -> list[Path]:
+        """Return full checkpoints and deltas, oldest first; a full one behind its step's delta."""
+        return sorted([*self.deltas(), *self.checkpoints()], key=_step)
 
     def newest_checkpoint(self) -> Path:
         """Return the newest checkpoint.
@@ -70,7 +82,9 @@ class RunDirectory:
         return found[-1]
 
     def prune(self, keep: int, best: int | None = None) -> None:
-        """Delete old checkpoints, and what a killed run left half-written.
+        """Delete old checkpoints and deltas, and what a killed run left half-written.
+
+        Of deltas stays the newest one, while no full checkpoint is newer.
 
         Parameters
         ----------
@@ -85,8 +99,13 @@ class RunDirectory:
             When one cannot be deleted.
         """
         spared = None if best is None else self.checkpoint(best)
-        _delete(path for path in self.checkpoints()[:-keep] if path != spared)
-        _delete((self.path / CHECKPOINTS).glob(f".{_PREFIX}*"))
+        full = self.checkpoints()
+        _delete(path for path in full[:-keep] if path != spared)
+        deltas = self.deltas()
+        stale = [path for path in deltas if path != deltas[-1] or _step(path) <= _step(full[-1])]
+        _delete(stale)
+        for kind in (_FULL, _DELTA):
+            _delete((self.path / CHECKPOINTS).glob(f".{kind}*"))
 
     def rewind(self, step: int) -> None:
         """Delete the checkpoints and drop the metrics of all later steps.
@@ -96,8 +115,7 @@ class RunDirectory:
         UserError
             When one cannot be deleted, or the metrics cannot be read or written.
         """
-        last = self.checkpoint(step)
-        _delete(path for path in self.checkpoints() if path > last)
+        _delete(path for path in self.restorable() if _step(path) > step)
         self.metrics.cut(step)
 
 
@@ -109,6 +127,10 @@ def new_run(output: Path) -> Path:
         number += 1
         path = output / f"{stem}-{number}"
     return path
+
+
+def _step(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
 
 
 def _delete(checkpoints: Iterable[Path]) -> None:

@@ -1,21 +1,22 @@
 """The state of a training run, and what moves it on."""
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
-from typing import TYPE_CHECKING
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from smt_features import Batch
 from smt_features.batch import cut, rows_of
 from smt_model import checkpoint
-from smt_model.assembly import MakeStep, assemble
+from smt_model.assembly import Assembly, assemble
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
 from smt_model.ev.elimination import eliminate
+from smt_model.incremental import Incremental
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.prefetch import Prefetcher
@@ -23,7 +24,8 @@ from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
 from smt_model.step import UNROLL
 from smt_model.timeline import traced
-from smt_schemas import UserError
+from smt_model.work_queue import QueueState, Work
+from smt_schemas import DatasetSchema, UserError
 
 if TYPE_CHECKING:
     from smt_features import Dataset, Split
@@ -46,8 +48,8 @@ class Trainer:
     share
         Index and number of the workers that make each step together: a batch has the rows of
         all of them, and each works on its share.
-    make_step
-        As for `assemble`.
+    assemble
+        Makes the model, its optimizer and its step, given what `smt_model.assembly.assemble` is.
 
     Attributes
     ----------
@@ -69,18 +71,20 @@ class Trainer:
         bf16_native: bool | None = None,
         *,
         share: tuple[int, int] = (0, 1),
-        make_step: MakeStep | None = None,
+        assemble: Callable[[TrainConfig, DatasetSchema, int, bool | None], Assembly] = assemble,
     ) -> None:
         self._config = config
         self._share = share
         self._origin = Origin.of(dataset)
         self._run = run
         self._split = dataset[TRAIN]
-        self.step = 0
-        self.steps_per_epoch = self._split.steps(config.batch_size)
+        self._work = Work(self._split, config) if config.workqueue else None
+        self._queue = QueueState()
+        self.step = self._before = self._first = 0
+        self.steps_per_epoch = self._epoch_steps()
         self.total = config.total_steps(self.steps_per_epoch)
         self.model, self._optimizer, self._train_step = assemble(
-            config, dataset.schema, self.total, bf16_native, make_step
+            config, dataset.schema, self.total, bf16_native
         )
         if self.model.embedding_variables and not dataset.manifest.options.keys:
             msg = (
@@ -89,6 +93,8 @@ class Trainer:
             )
             raise UserError(msg)
         self._batches: Iterator[FusedBatch] | None = None
+        self._incremental = Incremental(config.incremental_ckpt)
+        self._stop = 0
         self._saved: int | None = None
         self._last: FusedBatch | None = None
 
@@ -100,19 +106,23 @@ class Trainer:
         UserError
             When it is of another model.
         """
-        checkpoint.restore(start.path, start.state, self.model, self._optimizer)
-        self.step = self._saved = start.state.step
+        start.load(self.model, self._optimizer)
+        self.step = self._before = self._first = self._saved = start.state.step
+        self._queue = start.state.queue or self._queue
 
-    def batches(self, stop: int) -> AbstractContextManager[Iterable[FusedBatch]]:
-        """Return the batches from here to a step.
+    def batches(self, stop: int) -> AbstractContextManager[Iterable[Any]]:
+        """Return the batches from here to a step, as `advance` takes them.
 
         They are made ahead in a thread, unless ``--no-smartstaged`` or ``--tf`` is given.
         """
         if self._batches is None:
-            self._batches = fused_batches(
-                self.model, self._split, self._config, self.step, self._share
+            rows = (
+                self._work.left(self._queue)
+                if self._work
+                else rows_from(self._split, self._config, self.step)
             )
-        made = islice(self._batches, stop - self.step)
+            self._batches = fused_batches(self.model, rows, self.step, self._share)
+        made, self._stop = islice(self._batches, stop - self.step), stop
         staged = self._config.smartstaged and not self._config.tf
         return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
 
@@ -128,7 +138,7 @@ class Trainer:
         stops = [LOG_STEPS, self._config.save_steps, self._config.eval_steps]
         return min(self.total, *(self.step + every - self.step % every for every in stops if every))
 
-    def advance(self, batches: Iterator[FusedBatch]) -> NDArray[np.float32]:
+    def advance(self, batches: Iterator[Any]) -> NDArray[np.float32]:
         """Train on the next few batches, at most up to where something has to be done.
 
         Returns
@@ -144,8 +154,9 @@ class Trainer:
         group = list(islice(batches, self._group()))
         with self._tracing(self.step + len(group)):
             losses = self._train_step(group)
+        self._incremental.add(group)
         self._require_finite(losses)
-        self.step += len(losses)
+        self._before, self.step = self.step, self.step + len(losses)
         self._last = group[-1]
         return losses
 
@@ -177,9 +188,27 @@ class Trainer:
 
     @property
     def saves_now(self) -> bool:
-        """Whether a checkpoint is due after this step."""
+        """Whether a full checkpoint is due after this step."""
         stops_early = self._config.early_stop_metric is not None
-        return self._is_due(self._config.save_steps) or (stops_early and self.evaluates_now)
+        return (
+            self._is_due(self._config.save_steps)
+            or (stops_early and self.evaluates_now)
+            or (self._adds_now and not self._incremental.has_base)
+        )
+
+    @property
+    def saves_delta_now(self) -> bool:
+        """Whether a delta is due after this step."""
+        return self._adds_now and self._incremental.has_base
+
+    @property
+    def can_save(self) -> bool:
+        """Whether keys are those of this step: no batch is ahead of it that counts and admits."""
+        return self.step == self._stop or not self.model.embedding_variables
+
+    @property
+    def _adds_now(self) -> bool:
+        return self.can_save and self._incremental.is_due
 
     @property
     def is_saved(self) -> bool:
@@ -187,7 +216,7 @@ class Trainer:
         return self._saved == self.step
 
     def save(self, pending: checkpoint.Pending, best: int | None) -> None:
-        """Save a checkpoint and delete those that are too many.
+        """Save a full checkpoint and delete what is no longer needed.
 
         Parameters
         ----------
@@ -201,8 +230,28 @@ class Trainer:
         UserError
             When it cannot be written, or a value is not finite.
         """
+        every = self._config.save_steps
+        if every and self.step % every == 0:  # not where a signal or the end of the run asks for it
+            for variables, table in zip(
+                self.model.embedding_variables, self.model.tables, strict=False
+            ):
+                eliminate(variables, table, self.step)
+        path, state = self._run.checkpoint(self.step), self._state(pending)
+        base = checkpoint.save(path, state, self.model, self._optimizer)
+        self._incremental.begin(base, self.model)
+        self._saved = self.step
+        self._run.prune(self._config.keep_checkpoint_max, best)
+
+    def save_delta(self, pending: checkpoint.Pending, best: int | None) -> None:
+        """Save what has changed since the newest full checkpoint; as `save`."""
+        path, state = self._run.delta(self.step), self._state(pending)
+        self._incremental.save(path, state, self.model, self._optimizer)
+        self._saved = self.step
+        self._run.prune(self._config.keep_checkpoint_max, best)
+
+    def _state(self, pending: checkpoint.Pending) -> checkpoint.State:
         epoch, epoch_step = divmod(self.step, self.steps_per_epoch)
-        state = checkpoint.State(
+        return checkpoint.State(
             step=self.step,
             epoch=epoch,
             epoch_step=epoch_step,
@@ -210,19 +259,19 @@ class Trainer:
             origin=self._origin,
             pending=pending,
             bf16_native=self.model.bf16_native,
+            queue=self._queue_now(),
         )
-        every = self._config.save_steps
-        if every and self.step % every == 0:  # not where a signal or the end of the run asks for it
-            for variables, table in zip(
-                self.model.embedding_variables, self.model.tables, strict=False
-            ):
-                eliminate(variables, table, self.step)
-        checkpoint.save(self._run.checkpoint(self.step), state, self.model, self._optimizer)
-        self._saved = self.step
-        self._run.prune(self._config.keep_checkpoint_max, best)
+
+    def _epoch_steps(self) -> int:
+        return (
+            self._work.steps_per_epoch if self._work else self._split.steps(self._config.batch_size)
+        )
+
+    def _queue_now(self) -> QueueState | None:
+        return self._queue.after(self.step - self._first, self._work) if self._work else None
 
     def _is_due(self, every: int) -> bool:
-        return self.step == self.total or bool(every and self.step % every == 0)
+        return self.step == self.total or bool(every and self.step // every > self._before // every)
 
     def _group(self) -> int:
         config = self._config
@@ -248,26 +297,25 @@ class Trainer:
             raise UserError(msg)
 
 
+def rows_from(split: "Split", config: TrainConfig, start: int) -> Iterator[Batch]:
+    """Yield the batches from step ``start`` on, epoch after epoch, without end."""
+    steps = split.steps(config.batch_size)
+    for epoch in count(start // steps):
+        first = max(start - epoch * steps, 0)
+        yield from split.batches(
+            config.batch_size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
+        )
+
+
 def fused_batches(
-    model: MultiTaskModel,
-    split: "Split",
-    config: TrainConfig,
-    start: int,
-    share: tuple[int, int] = (0, 1),
+    model: MultiTaskModel, batches: Iterable[Batch], start: int, share: tuple[int, int] = (0, 1)
 ) -> Iterator[FusedBatch]:
-    """Yield the batches from step ``start`` on, as tensors, epoch after epoch, without end.
+    """Yield batches as tensors; the first is that of step ``start``, counted from 0.
 
     With a ``share`` (index, count), each is that part of the batch.
     """
-    index, count = share
-    steps = split.steps(config.batch_size)
-    for epoch in itertools.count(start // steps):
-        first = max(start - epoch * steps, 0)
-        rows = split.batches(
-            config.batch_size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
-        )
-        for step, batch in enumerate(rows, epoch * steps + first + 1):
-            if count > 1:
-                size = rows_of(batch)
-                batch = cut(batch, size * index // count, size * (index + 1) // count)
-            yield tf.nest.map_structure(tf.constant, model.fuser(batch, step))
+    index, workers = share
+    for step, batch in enumerate(batches, start + 1):
+        rows = rows_of(batch)
+        own = cut(batch, rows * index // workers, rows * (index + 1) // workers)
+        yield tf.nest.map_structure(tf.constant, model.fuser(own if workers > 1 else batch, step))

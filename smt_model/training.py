@@ -133,6 +133,8 @@ class Training:
         Takes in signals.
     agree
         Makes of this process's wish to end the run, by early stopping, what all processes do.
+    evaluator
+        Evaluates; None for one of the trainer's model.
     """
 
     def __init__(
@@ -146,11 +148,13 @@ class Training:
         *,
         interruption: Interruption | None = None,
         agree: Callable[[bool], bool] = bool,
+        evaluator: Evaluator | None = None,
     ) -> None:
         self._config = config
         self._dataset = dataset
         self._run = run
         self._trainer = trainer
+        self._restored = start.names if start else None
         self._recorder = Recorder(
             run,
             list(dataset.schema.tasks),
@@ -161,7 +165,7 @@ class Training:
         evaluations = run.metrics.evaluations()
         self._latest = evaluations[-1] if evaluations else None
         self._stopping = EarlyStopping.of(config, evaluations)
-        self._evaluator = Evaluator(self._trainer.model)
+        self._evaluator = evaluator or Evaluator(self._trainer.model)
         self._interruption = interruption or Interruption()
         self._agree = agree
         self._stopped = self._wants_to_stop
@@ -199,7 +203,7 @@ class Training:
                     recorder.add(trainer.advance(ready))
                     progress.advance(trainer.step)
                     self._react(progress)
-                    if trainer.step == stop or not trainer.model.embedding_variables:
+                    if trainer.can_save:
                         self._interruption.check()
 
     def _react(self, progress: TrainingProgress) -> None:
@@ -213,6 +217,8 @@ class Training:
         with recorder.untimed():
             if trainer.saves_now:
                 self._save()
+            elif trainer.saves_delta_now:
+                trainer.save_delta(recorder.pending, self._best_step)
             self._evaluate(progress)
         if self._stopping and trainer.evaluates_now:
             self._stopped = self._agree(self._wants_to_stop)
@@ -225,9 +231,13 @@ class Training:
         return self._trainer.step < self._trainer.total and not self._stopped
 
     def _save(self) -> None:
-        best = self._stopping.best if self._stopping else None
-        self._trainer.save(self._recorder.pending, best.step if best else None)
+        self._trainer.save(self._recorder.pending, self._best_step)
         self._recorder.activations(self._trainer.step, self._trainer.activations())
+
+    @property
+    def _best_step(self) -> int | None:
+        best = self._stopping.best if self._stopping else None
+        return best.step if best else None
 
     def _evaluate(self, progress: TrainingProgress) -> None:
         step = self._trainer.step
@@ -254,7 +264,10 @@ class Training:
         if not self._goes_on():
             return f"{self._run.path} is finished: {trainer.step:,} of {trainer.total:,} steps"
         if trainer.step:
-            return f"Going on at step {trainer.step:,} of {length} of {rows} in {self._run.path}"
+            return (
+                f"Going on at step {trainer.step:,} of {length} of {rows} in {self._run.path}, "
+                f"from {self._restored}"
+            )
         return f"Training {length} of {rows} into {self._run.path}"
 
     def _command(self) -> str:

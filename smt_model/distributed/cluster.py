@@ -6,7 +6,8 @@ https://www.tensorflow.org/guide/distributed_training#TF_CONFIG
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -28,7 +29,8 @@ _ADDRESS = re.compile(r"(?P<host>[^\s:/\[\]]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]
 _MAX_PORT = 65_535
 
 
-class Task(NamedTuple):
+@dataclass(frozen=True)
+class Task:
     """One process of a cluster.
 
     Attributes

@@ -2,15 +2,21 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smt_features.lock import locked
+from smt_model.assembly import assemble
 from smt_model.checkpoint import read_state
 from smt_model.config import TrainConfig
 from smt_model.distributed.agreement import SharedInterruption
 from smt_model.distributed.cluster import Cluster
+from smt_model.distributed.options import MULTI_WORKER, require_supported
 from smt_model.distributed.synchronous import Agreement, SynchronousStep, connect
+from smt_model.loss import Loss
+from smt_model.model import MultiTaskModel
+from smt_model.optimizer import Optimizer
 from smt_model.origin import Origin
 from smt_model.progress import tell
 from smt_model.report import Evaluation
@@ -39,9 +45,10 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
         When a worker was asked to stop; the run is saved then.
     """
     workers = cluster.trainers
-    dataset = open_dataset(config)
-    config = config.with_options_of(dataset.schema)
     whole = config.model_copy(update={"batch_size": config.batch_size * len(workers)})
+    dataset = open_dataset(whole)
+    whole = whole.with_options_of(dataset.schema)
+    require_supported(whole, MULTI_WORKER)
     worker = _Worker(whole, cluster, run, dataset)
     worker.require_equal()
     if cluster.task != cluster.chief:
@@ -120,13 +127,8 @@ class _Worker:
                 self._interruption.check()
 
     def _trainer(self, config: TrainConfig, start: Start | None) -> Trainer:
-        trainer = Trainer(
-            config,
-            self._dataset,
-            self._run,
-            native_bf16(config, start),
-            share=self._share,
-            make_step=lambda model, optimizer, loss: SynchronousStep(
+        def make_step(model: MultiTaskModel, optimizer: Optimizer, loss: Loss) -> SynchronousStep:
+            return SynchronousStep(
                 self._strategy,
                 model,
                 optimizer,
@@ -134,7 +136,15 @@ class _Worker:
                 clip_norm=config.clip_norm,
                 micro_batches=config.micro_batch,
                 interruption=self._interruption,
-            ),
+            )
+
+        trainer = Trainer(
+            config,
+            self._dataset,
+            self._run,
+            native_bf16(config, start),
+            share=self._share,
+            assemble=partial(assemble, make_step=make_step),
         )
         begin(trainer, config, self._dataset, self._run, start)
         return trainer

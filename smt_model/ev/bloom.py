@@ -24,12 +24,24 @@ class CountingBloomFilter:
         p, in (0, 1).
     limit
         Counting stops here, which decides the bytes of a counter.
+
+    Attributes
+    ----------
+    counters
+        The counters.
+    changed
+        bool, whether each was counted up since `track`; None before.
     """
 
     def __init__(self, expected_keys: int, false_positive_rate: float, limit: int) -> None:
         counters, self._hashes = sizes(expected_keys, false_positive_rate)
         self._limit = limit
         self.counters = np.zeros(counters, np.min_scalar_type(limit))
+        self.changed: NDArray[np.bool_] | None = None
+
+    def track(self) -> None:
+        """Note from now on which counters change."""
+        self.changed = np.zeros(len(self.counters), bool)
 
     @property
     def nbytes(self) -> int:
@@ -44,6 +56,8 @@ class CountingBloomFilter:
         added = np.bincount(inverse.ravel(), np.repeat(counts, self._hashes), len(touched))
         sums = np.minimum(self.counters[touched] + added, self._limit)
         self.counters[touched] = sums.astype(self.counters.dtype)
+        if self.changed is not None:
+            self.changed[touched] = True
         estimates: NDArray[np.int64] = self.counters[where].min(axis=1).astype(np.int64)
         return estimates
 

@@ -133,10 +133,37 @@ class KeyTable:
         """Take over the keys of a checkpoint, and return the rows of those that own one."""
         self._allocator.give_back(self.rows[self.rows >= 0])
         self._index = KeyIndex()
-        self._append(keys, counts, last_steps)
-        rows = self._allocator.take(int(owns.sum()))
-        self._rows[: len(keys)][owns] = rows
-        return rows
+        return self.put(keys, counts, last_steps, owns)
+
+    def put(
+        self, keys: Int64s, counts: Int32s, last_steps: Int32s, owns: NDArray[np.bool_]
+    ) -> Int32s:
+        """Take over distinct keys besides those that are known, or instead of them.
+
+        A key that owns a row already goes on with it.
+
+        Parameters
+        ----------
+        keys, counts, last_steps
+            The keys, how often each came, and when last.
+        owns
+            Whether each key owns a row.
+
+        Returns
+        -------
+        ndarray
+            int32, the rows of those that do.
+        """
+        numbers = self._index.find(keys)
+        absent = np.flatnonzero(numbers < 0)
+        numbers[absent] = np.arange(len(absent)) + len(self._index)
+        self._append(keys[absent], counts[absent], last_steps[absent])
+        self._counts[numbers] = counts
+        self._last_steps[numbers] = last_steps
+        owners = numbers[owns]
+        without = owners[self._rows[owners] < 0]
+        self._rows[without] = self._allocator.take(len(without))
+        return self._rows[owners]
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
         """Drop all known keys but the chosen ones; their rows are given back."""

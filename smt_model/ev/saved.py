@@ -7,9 +7,12 @@ Of a feature ``F``, in the order of the keys:
 - ``embedding/F/vector`` float32 [N, dim], and ``embedding/F/vector/<slot>``;
 - ``embedding/F/candidate`` int64 [C], with ``…/count`` and ``…/last_step``: keys that do not;
 - ``embedding/F/bloom`` [M]: the counters of a Bloom filter.
+
+A delta keeps of these only what changed, and of the filter ``…/bloom`` [K], some counters, with
+``…/bloom/position`` int64 [K].
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +21,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model.embedding import EmbeddingTable, part_name
+from smt_model.ev.bloom import CountingBloomFilter
 from smt_model.ev.key_table import KeyTable
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
@@ -51,7 +55,7 @@ class KeyPart:
     def shape(self) -> tuple[int, ...]:
         """Shape of the array."""
         if self.columns is None:
-            return (len(self.rows),)
+            return len(self.rows), *self.values.shape[1:]
         return len(self.rows), self.columns.stop - self.columns.start
 
     @property
@@ -67,19 +71,41 @@ class KeyPart:
             if isinstance(self.values, np.ndarray):
                 yield self.values[rows]
             else:
-                yield self.values.sparse_read(rows).numpy()[:, self.columns]
+                values = self.values.sparse_read(rows).numpy()
+                yield values if self.columns is None else values[:, self.columns]
 
 
-def key_parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[KeyPart]:
-    """Yield all that a checkpoint keeps of the keys of a model."""
+def key_parts(
+    model: MultiTaskModel, optimizer: Optimizer | None, since: int | None = None
+) -> Iterator[KeyPart]:
+    """Yield all that a checkpoint keeps of the keys of a model.
+
+    Parameters
+    ----------
+    model, optimizer
+        Whose keys, and the slots of their vectors.
+    since
+        Only what changed after that step; None for everything.
+    """
     slots = list(optimizer.initial) if optimizer else []
     for variables, table in zip(model.embedding_variables, model.tables, strict=False):
         for feature, keys in variables.tables.items():
-            yield from _feature_parts(part_name(feature), keys, table, slots)
+            yield from _feature_parts(part_name(feature), keys, table, slots, since)
 
 
-def restore_keys(model: MultiTaskModel, optimizer: Optimizer | None, arrays: Arrays) -> None:
+def restore_keys(
+    model: MultiTaskModel, optimizer: Optimizer | None, arrays: Arrays, *, delta: bool = False
+) -> None:
     """Take over the keys of a checkpoint.
+
+    Parameters
+    ----------
+    model, optimizer
+        What takes them.
+    arrays
+        Those of the checkpoint.
+    delta
+        Whether they are those of a delta, for keys that are there already.
 
     Raises
     ------
@@ -89,13 +115,17 @@ def restore_keys(model: MultiTaskModel, optimizer: Optimizer | None, arrays: Arr
     slots = list(optimizer.initial) if optimizer else []
     for variables, table in zip(model.embedding_variables, model.tables, strict=False):
         for feature, keys in variables.tables.items():
-            _restore(part_name(feature), keys, table, slots, arrays)
+            restore = keys.put if delta else keys.restore
+            _restore(part_name(feature), restore, table, slots, arrays)
+            if keys.bloom is not None:
+                _restore_bloom(part_name(feature), keys.bloom, arrays, delta=delta)
 
 
 def _feature_parts(
-    name: str, keys: KeyTable, table: EmbeddingTable, slots: list[str]
+    name: str, keys: KeyTable, table: EmbeddingTable, slots: list[str], since: int | None
 ) -> Iterator[KeyPart]:
-    order = np.argsort(keys.keys)
+    came = np.arange(len(keys.keys)) if since is None else np.flatnonzero(keys.last_steps > since)
+    order = came[np.argsort(keys.keys[came])]
     owns = keys.rows[order] >= 0
     owners = order[owns]
     yield from _counts(f"{name}/key", keys, owners)
@@ -105,8 +135,17 @@ def _feature_parts(
         yield KeyPart(block_name, table.packed, keys.rows[owners], columns)
     yield from _counts(f"{name}/candidate", keys, order[~owns])
     if keys.bloom is not None:
-        counters = keys.bloom.counters
-        yield KeyPart(f"{name}/bloom", counters, range(len(counters)))
+        yield from _counters(f"{name}/bloom", keys.bloom, whole=since is None)
+
+
+def _counters(name: str, bloom: CountingBloomFilter, *, whole: bool) -> Iterator[KeyPart]:
+    if whole:
+        yield KeyPart(name, bloom.counters, range(len(bloom.counters)))
+        return
+    assert bloom.changed is not None, name
+    positions = np.flatnonzero(bloom.changed)
+    yield KeyPart(f"{name}/position", positions, range(len(positions)))
+    yield KeyPart(name, bloom.counters, positions)
 
 
 def _counts(name: str, keys: KeyTable, numbers: NDArray[np.int64]) -> Iterator[KeyPart]:
@@ -116,7 +155,11 @@ def _counts(name: str, keys: KeyTable, numbers: NDArray[np.int64]) -> Iterator[K
 
 
 def _restore(
-    name: str, keys: KeyTable, table: EmbeddingTable, slots: list[str], arrays: Arrays
+    name: str,
+    restore: Callable[..., NDArray[np.int32]],
+    table: EmbeddingTable,
+    slots: list[str],
+    arrays: Arrays,
 ) -> None:
     kinds = [f"{name}/key", f"{name}/candidate"]
     owners = len(arrays[kinds[0]])
@@ -124,10 +167,13 @@ def _restore(
         np.concatenate([arrays[kind + ending] for kind in kinds])
         for ending in ("", "/count", "/last_step")
     )
-    rows = keys.restore(known, counts, last_steps, np.arange(len(known)) < owners)
+    rows = restore(known, counts, last_steps, np.arange(len(known)) < owners)
     blocks = [arrays[block] for block in names(f"{name}/vector", slots)]
     for start in range(0, owners, PIECE):
         stop = start + PIECE
         table.assign(rows[start:stop], np.concatenate([b[start:stop] for b in blocks], axis=1))
-    if keys.bloom is not None:
-        keys.bloom.counters[:] = arrays[f"{name}/bloom"]
+
+
+def _restore_bloom(name: str, bloom: CountingBloomFilter, arrays: Arrays, *, delta: bool) -> None:
+    positions = arrays[f"{name}/bloom/position"] if delta else slice(None)
+    bloom.counters[positions] = arrays[f"{name}/bloom"]

@@ -34,12 +34,12 @@ def tfjob(options: ManifestOptions) -> list[Object]:
 
 
 def jobset_ps(options: ManifestOptions) -> list[Object]:
-    """Return a JobSet with a chief, workers and parameter servers.
+    """Return a JobSet of parameter servers and workers, the first of which is the chief.
 
     It has succeeded when the chief has. A worker that dies is replaced; when the chief or a
     parameter server dies, all begin again from the last checkpoint.
     """
-    replicas = {"chief": 1, "ps": options.ps, "worker": options.workers}
+    replicas = {"chief": 1, "ps": options.ps, "worker": options.workers - 1}
     policy = {"operator": "All", "targetReplicatedJobs": ["chief"]}
     return [_jobset(options, replicas, policy)]
 
@@ -100,7 +100,8 @@ def prepare(options: ManifestOptions) -> list[Object]:
     ]
 
 
-def _jobset(options: ManifestOptions, replicas: Mapping[str, int], success: Object) -> Object:
+def _jobset(options: ManifestOptions, pods: Mapping[str, int], success: Object) -> Object:
+    replicas = {role: count for role, count in pods.items() if count}
     environment = [
         _field("JOBSET_NAME", "metadata.labels['jobset.sigs.k8s.io/jobset-name']"),
         _field("REPLICATED_JOB_NAME", "metadata.labels['jobset.sigs.k8s.io/replicatedjob-name']"),

@@ -60,7 +60,10 @@ def test_a_command_can_be_bound_to_a_core_and_the_next_is_free_again() -> None:
     assert [int(output) for output in found] == [1, len(os.sched_getaffinity(0))]
 
 
-def test_an_interruption_ends_the_command_and_what_it_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_the_command_and_what_it_started(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     pids = tmp_path / "pids"
     child = f"""
 import os, subprocess, time
@@ -75,7 +78,7 @@ measure(Command((sys.executable, "-c", {child!r})))
 """
     with subprocess.Popen([sys.executable, "-c", session], stderr=subprocess.PIPE) as process:
         wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=20)
 
     assert b"KeyboardInterrupt" in errors

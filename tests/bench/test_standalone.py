@@ -46,7 +46,7 @@ def test_what_is_missing_says_so_and_the_rest_is_measured(
 
 def auc_of_smt_train(smt: Callable[..., Any], folder: Path) -> float:
     """Return what the commands give that a user would type."""
-    smt("synth", folder / "data", "--rows", "2000")
+    smt("synth", folder / "data", "--rows", "2000", "--test-fraction", "0.1")
     smt("prepare", folder / "data")
     options = ("--batch-size", "128", "--steps", "160", "--initial-accumulator", "1e-4", "--json")
     run = smt("train", "--data-location", folder / "data", "--checkpoint", folder / "run", *options)
@@ -73,6 +73,23 @@ def test_a_line_that_does_not_exist_is_refused(smt: Callable[..., Any], command:
 
     assert outcome.code == 2
     assert "--only 'abacus': there is no such line. There are: " in outcome.err
+
+
+def test_more_cores_than_there_are_are_refused(smt: Callable[..., Any]) -> None:
+    outcome = smt("bench", "standalone", "--cores", "1", "--cores", "9999")
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("Error: --cores 9999: this process may use ")
+
+
+@pytest.mark.usefixtures("no_python37")
+def test_nothing_measured_is_a_failure(smt: Callable[..., Any], tmp_path: Path) -> None:
+    options = ("--rows", "200", "--runs", "1", "--only", "TF 1.15.5")
+
+    outcome = smt("bench", "standalone", tmp_path / "none", *options)
+
+    assert outcome.code == 1
+    assert "TF 1.15.5: no Python 3.7; give one with --python37" in outcome.out
 
 
 @pytest.mark.parametrize("command", ["standalone", "prepare"])

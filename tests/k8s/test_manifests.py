@@ -8,11 +8,14 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import typer
 import yaml
 from kubeflow.training import ApiClient
 from kubeflow.training.models import KubeflowOrgV1TFJob
 from kubeflow_trainer_api.models.jobset_v1alpha2_job_set import JobsetV1alpha2JobSet
 
+from smt_cli.deeprec import rewrite
+from smt_cli.main import app
 from smt_model.k8s.options import ManifestOptions, manifest_options
 from smt_model.k8s.render import command, render
 
@@ -177,9 +180,9 @@ def test_a_jobset_ends_with_its_chief_and_replaces_its_workers_only() -> None:
     [job] = objects(kind="jobset-ps", workers=5, ps=2)
     jobs = {entry["name"]: entry["template"]["spec"] for entry in job["spec"]["replicatedJobs"]}
     assert {role: spec["completions"] for role, spec in jobs.items()} == {
-        "chief": 1,
+        "chief": 1,  # which trains, too
         "ps": 2,
-        "worker": 5,
+        "worker": 4,
     }
     assert job["spec"]["successPolicy"]["targetReplicatedJobs"] == ["chief"]
     assert (jobs["chief"]["backoffLimit"], jobs["ps"]["backoffLimit"]) == (0, 0)
@@ -205,3 +208,18 @@ def test_the_first_line_gives_the_options_again() -> None:
     line = "smt k8s render --kind jobset-ps --workers 3 --bf16 -- --a 'b c'"
     assert command(options) == line
     assert render(options).splitlines()[0] == f"# {line}"
+
+
+@pytest.mark.parametrize("kind", ["tfjob", "jobset-ps", "jobset-multi-worker", "indexed-job"])
+def test_smt_train_knows_all_arguments(kind: str) -> None:
+    *_, document = objects(kind=kind, bf16=True)
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    train = group.commands["train"]
+    for template in pods(document):
+        [container] = template["spec"]["containers"]
+        arguments = rewrite(["train", *container["args"]])[1:]
+
+        options = train.make_context("train", arguments).params
+
+        assert options["bf16"] is True

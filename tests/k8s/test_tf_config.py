@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from smt_model.distributed.cluster import Cluster
 from smt_model.k8s.tf_config import tf_config
 from smt_schemas import UserError
 
@@ -67,6 +68,18 @@ def test_the_pods_of_an_indexed_job_have_the_roles_in_order(
     role, number = task
     assert found["task"] == {"type": role, "index": number}
     assert found["cluster"][role][number] == f"trainer-{index}.net:2222"
+
+
+def test_smt_train_understands_it() -> None:
+    text = tf_config(JOBSET | {"REPLICATED_JOB_NAME": "ps", "JOB_COMPLETION_INDEX": "0"})
+    assert text is not None
+
+    cluster = Cluster.of({"TF_CONFIG": text})
+
+    assert cluster is not None
+    assert cluster.task.text == "ps 0 (trainer-ps-0-0.net:2222)"
+    assert cluster.chief.text == "chief 0 (trainer-chief-0-0.net:2222)"
+    assert len(cluster.trainers) == 4
 
 
 WRONG = {

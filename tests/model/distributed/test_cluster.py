@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from smt_model.distributed.cluster import Cluster
+from smt_model.distributed.cluster import Cluster, Task
 from smt_schemas import UsageError
 
 
@@ -18,7 +18,7 @@ def test_kubeflow_s_variable_is_understood() -> None:
     addresses = {"chief": ["c:2222"], "worker": ["w0:2222", "w1:2222"], "ps": ["p0:2222"]}
     found = Cluster.of(described(addresses, "worker", 1, environment="cloud"))
     assert found is not None
-    assert found.task == ("worker", 1, "w1:2222")
+    assert found.task == Task("worker", 1, "w1:2222")
     assert [task.address for task in found.trainers] == ["c:2222", "w0:2222", "w1:2222"]
     assert found.chief.text == "chief 0 (c:2222)"
     assert (found.task.host, found.task.port) == ("w1", 2222)

@@ -1,0 +1,55 @@
+"""Which rows changed since the newest full checkpoint."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smt_model.batching import FusedBatch
+from smt_model.embedding import part_name
+from smt_model.model import MultiTaskModel
+
+
+class Changes:
+    """The rows of buckets that steps updated. Keys know the step in which they came last.
+
+    A row takes a byte, once it was updated; so does a counter of a Bloom filter.
+
+    Parameters
+    ----------
+    model
+        Whose rows.
+    step
+        Updates done at that checkpoint.
+
+    Attributes
+    ----------
+    step
+        The same.
+    """
+
+    def __init__(self, model: MultiTaskModel, step: int) -> None:
+        self.step = step
+        layouts = [table.layout for table in model.tables]
+        # Rows that keys own lie behind these.
+        self._tables = [np.zeros(layout.offsets[-1], bool) for layout in layouts]
+        self._blocks = {
+            part_name(block.name): table[start:stop]
+            for table, layout in zip(self._tables, layouts, strict=True)
+            for block, (start, stop) in zip(layout.blocks, pairwise(layout.offsets), strict=True)
+        }
+        for keys in model.key_tables:
+            if keys.bloom is not None:
+                keys.bloom.track()
+
+    def add(self, batches: Iterable[FusedBatch]) -> None:
+        """Take in the batches of some steps."""
+        for batch in batches:
+            for table, part in zip(self._tables, batch.tables, strict=True):
+                rows = np.asarray(part.rows)
+                table[rows[rows < len(table)]] = True
+
+    def rows(self, block: str) -> NDArray[np.int32]:
+        """Return the rows that changed of a block of buckets, in order, counted from its first."""
+        return np.flatnonzero(self._blocks[block]).astype(np.int32)
