@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smt_model.batching import Entries, FreshRows
+from smt_model.ev.beginnings import Beginnings
 from smt_model.ev.initial import first_vectors, stream_of
 from smt_model.ev.key_table import Int32s, Int64s
 from smt_model.ev.options import EvOptions
@@ -31,6 +32,8 @@ class EmbeddingVariables:
         The keys of each feature.
     no_rows
         Fresh rows, but none.
+    beginnings
+        Vectors with which new keys of a feature begin instead of their own, by feature.
     """
 
     def __init__(self, layout: TableLayout, options: Mapping[str, EvOptions], seed: int) -> None:
@@ -42,6 +45,7 @@ class EmbeddingVariables:
         self._starts = layout.starts
         self._buckets = {feature.name: feature.column.buckets for feature in layout.features}
         self._dim = layout.dim
+        self.beginnings: Mapping[str, Beginnings] = {}
         nothing = np.empty(0, np.int32)
         self.no_rows = FreshRows(nothing, np.empty((0, layout.dim), np.float32), nothing)
 
@@ -70,6 +74,8 @@ class EmbeddingVariables:
                 values=np.where(rows < 0, self._shared(name, keys), rows)
             ), fresh
         owned = rows >= 0
+        if owned.all():
+            return entries._replace(values=rows), fresh
         values, bags, weights, counts = rows, *entries[1:]
         return Entries(values[owned], bags[owned], weights[owned], counts[owned]), fresh
 
@@ -77,10 +83,14 @@ class EmbeddingVariables:
         self, name: str, keys: Int64s, counts: Int64s, step: int
     ) -> tuple[Int32s, FreshRows]:
         rows, new_keys, new_rows = self.tables[name].count(keys, counts, step)
+        if not len(new_keys):
+            return rows, self.no_rows
         if self.options[name].adaptive_emb:
             vectors = np.zeros((len(new_rows), self._dim), np.float32)
             return rows, FreshRows(new_rows, vectors, self._shared(name, new_keys))
         vectors = first_vectors(new_keys, self._dim, self._streams[name])
+        if name in self.beginnings:
+            self.beginnings[name].fill(new_keys, vectors)
         return rows, FreshRows(new_rows, vectors, np.full(len(new_rows), -1, np.int32))
 
     def _shared(self, name: str, keys: Int64s) -> NDArray[np.int32]:

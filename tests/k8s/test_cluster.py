@@ -52,7 +52,7 @@ def pods_of(jobset: Any) -> list[Pod]:
     """Return the pods that the JobSet controller would make, with their labels and indices."""
     name = jobset["metadata"]["name"]
     subdomain = jobset["spec"]["network"]["subdomain"]
-    pods = []
+    pods: list[Pod] = []
     for job in jobset["spec"]["replicatedJobs"]:
         spec = job["template"]["spec"]
         [container] = spec["template"]["spec"]["containers"]
