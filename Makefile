@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := schemas smt_features smt_model cli
-MODULES := -p smt_schemas -p smt_features -p smt_model -p smt_cli
+PACKAGES := schemas smt_features smt_model benchmarks cli
+MODULES := -p smt_schemas -p smt_features -p smt_model -p smt_bench -p smt_cli
 # A strict editable install links each file, so a new file asks for a new install.
 SOURCES := $(shell find $(PACKAGES) -type f ! -name '*.pyc' | LC_ALL=C sort)
 STAMP := $(VENV)/installed-$(shell echo $(SOURCES) | cksum | cut -d' ' -f1)
@@ -27,18 +27,19 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/pip
 	@rm -f $(VENV)/installed-*
 	@touch $@
 
-# What the readers' and examples' tests need besides: too large for every install.
+# What the tests of readers, examples and benchmarks need besides: too large for every install.
 $(EXAMPLES): $(STAMP)
-	@echo "Installing PyTorch, JAX, LightGBM and DuckDB for the tests"
+	@echo "Installing PyTorch, JAX, LightGBM, DuckDB, pandas and matplotlib for the tests"
 	@$(PIP) --no-build-isolation -c constraints.txt \
-		--config-settings editable_mode=strict -e '.[examples]'
+		--config-settings editable_mode=strict -e '.[examples,bench]'
 	@touch $@
 
 demo: install
 	@BIN=$(BIN) sh examples/demo.sh
 
+# A process a core; files stay whole, since their tests share what is made for them.
 test: lint $(EXAMPLES)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(EXAMPLES)
 	$(BIN)/python -m pytest -m slow
@@ -48,7 +49,6 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(MODULES)
 	$(BIN)/mypy --explicit-package-bases tests
-	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 
 # Any warning fails the build (`strict`); the variable silences a banner about a later mkdocs.

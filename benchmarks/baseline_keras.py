@@ -1,29 +1,30 @@
 """The same model in Keras 3, trained by `fit`: an Embedding for each feature.
 
-    python benchmarks/baseline_keras.py DATA [--batch-size 512] [--seconds 3]
+    python -m smt_bench.baseline_keras DATA [--batch-size 512] [--steps 500]
 
 Batches come from the same shards, as a `tf.data.Dataset`. Lists are padded to the longest of the
 batch; padding has weight 0. Thread pools are TensorFlow's defaults, as a user of Keras has them.
 """
 
-import argparse
+import json
 import os
 from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras
+import numpy as np
 import tensorflow as tf
-from pace import Pace
 
+from smt_bench.script import Pace, parser, write_predictions
 from smt_features import open_shards
 from smt_schemas import DatasetSchema
 
 HIDDEN = (256, 196, 128, 64)
 
 
-class Until(keras.callbacks.Callback):
-    """Ticks after each batch and stops `fit` when it has gone on for long enough."""
+class Ticks(keras.callbacks.Callback):
+    """Ticks after each batch."""
 
     def __init__(self, pace: Pace) -> None:
         super().__init__()
@@ -32,29 +33,35 @@ class Until(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
         """Count a batch; Keras counts from 0."""
         self._pace.tick(batch + 1)
-        if not self._pace.goes_on:
-            self.model.stop_training = True
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Steps a second of Keras.")
-    parser.add_argument("data", help="shards folder, or the data folder")
-    parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    arguments = parser.parse_args()
-    split = open_shards(arguments.data)["train"]
-    schema = split.manifest.dataset_schema
-    model = made(schema)
+    arguments = parser("Steps a second of Keras.").parse_args()
+    keras.utils.set_random_seed(arguments.seed)
+    dataset = open_shards(arguments.data)
+    model = made(dataset.schema)
     model.compile(
-        keras.optimizers.Adagrad(0.1, initial_accumulator_value=0.1),
+        keras.optimizers.Adagrad(0.1, initial_accumulator_value=arguments.initial_accumulator),
         keras.losses.BinaryCrossentropy(from_logits=True),
     )
-    data = split.to_tensorflow(arguments.batch_size, seed=2021).repeat()
-    data = data.map(lambda batch: inputs(batch, schema)).prefetch(tf.data.AUTOTUNE)
-    pace = Pace(arguments.seconds)
-    until = Until(pace)
-    model.fit(data, steps_per_epoch=10**6, shuffle=False, verbose=0, callbacks=[until])
-    print(pace.line())
+
+    def ready(rows: tf.data.Dataset) -> tf.data.Dataset:
+        return rows.map(lambda batch: inputs(batch, dataset.schema)).prefetch(tf.data.AUTOTUNE)
+
+    rows = dataset["train"].to_tensorflow(arguments.batch_size, seed=arguments.seed)
+    pace = Pace(arguments.steps)
+    model.fit(
+        ready(rows.repeat()),
+        steps_per_epoch=arguments.steps,
+        shuffle=False,
+        verbose=0,
+        callbacks=[Ticks(pace)],
+    )
+    print(json.dumps(pace.figures))
+    if arguments.predictions:
+        test = ready(dataset["test"].to_tensorflow(arguments.batch_size, shuffle=False))
+        labels = np.concatenate([labels.numpy() for _, labels in test])
+        write_predictions(arguments.predictions, labels, model.predict(test, verbose=0))
 
 
 def made(schema: DatasetSchema) -> Any:
@@ -62,7 +69,8 @@ def made(schema: DatasetSchema) -> Any:
     for column in schema.features:
         shape = [None] if column.is_list else []
         ids = given[column.name] = keras.Input(shape, name=column.name, dtype="int32")
-        found = keras.layers.Embedding(column.buckets, column.dim)(ids)
+        first = keras.initializers.TruncatedNormal(stddev=column.dim**-0.5)
+        found = keras.layers.Embedding(column.buckets, column.dim, first)(ids)
         if column.is_list:
             name = f"{column.name}_weight"
             weights = given[name] = keras.Input(shape, name=name)

@@ -1,16 +1,16 @@
 """The same model in PyTorch, the best straightforward way: one fused EmbeddingBag.
 
-    python benchmarks/baseline_torch.py DATA [--batch-size 512] [--seconds 3]
+    python -m smt_bench.baseline_torch DATA [--batch-size 512] [--steps 500]
 
 All features share one table, looked up by one `EmbeddingBag` with a weight for each entry and
 sparse gradients; Adagrad. Batches come from the same shards by the same reader, and are made
 ahead in a thread, as ours are.
 """
 
-import argparse
+import json
 import os
 from collections.abc import Iterator
-from itertools import accumulate, count
+from itertools import accumulate, count, islice
 from typing import Any, NamedTuple
 
 # Threads that wait for the next product must not take the core of the thread that makes batches.
@@ -18,9 +18,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import numpy as np
 import torch
-from pace import Pace
 from torch import nn
 
+from smt_bench.script import Pace, parser, write_predictions
 from smt_features import Bags, Batch, Split, open_shards
 from smt_model.batching import mean_weights
 from smt_model.prefetch import Prefetcher
@@ -28,6 +28,7 @@ from smt_schemas import DatasetSchema
 
 HIDDEN = (256, 196, 128, 64)
 DIM = 16
+DEVIATION = DIM**-0.5
 
 
 class Inputs(NamedTuple):
@@ -47,7 +48,7 @@ class Model(nn.Module):
         self._features = len(schema.features)
         rows = sum(column.buckets for column in schema.features)
         self.table = nn.EmbeddingBag(rows, DIM, mode="sum", sparse=True)
-        nn.init.trunc_normal_(self.table.weight, std=DIM**-0.5)
+        nn.init.trunc_normal_(self.table.weight, std=DEVIATION, a=-2 * DEVIATION, b=2 * DEVIATION)
         self.towers = nn.ModuleList(tower(self._features * DIM) for _ in schema.tasks)
 
     def forward(self, inputs: Inputs) -> torch.Tensor:
@@ -61,29 +62,38 @@ class Model(nn.Module):
 def tower(width: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for units in HIDDEN:
-        layers += [nn.Linear(width, units), nn.ReLU()]
+        layers += [dense(width, units), nn.ReLU()]
         width = units
-    return nn.Sequential(*layers, nn.Linear(width, 1))
+    return nn.Sequential(*layers, dense(width, 1))
+
+
+def dense(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Steps a second of PyTorch.")
-    parser.add_argument("data", help="shards folder, or the data folder")
-    parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    arguments = parser.parse_args()
-    split = open_shards(arguments.data)["train"]
-    schema = split.manifest.dataset_schema
-    torch.manual_seed(2021)
+    arguments = parser("Steps a second of PyTorch.").parse_args()
+    dataset = open_shards(arguments.data)
+    train, test, schema = dataset["train"], dataset["test"], dataset.schema
+    torch.manual_seed(arguments.seed)
     torch.sparse.check_sparse_tensor_invariants.disable()
     model = Model(schema)
     rules = [
-        torch.optim.Adagrad(part.parameters(), lr=0.1, initial_accumulator_value=0.1, fused=fused)
+        torch.optim.Adagrad(
+            part.parameters(),
+            lr=0.1,
+            initial_accumulator_value=arguments.initial_accumulator,
+            fused=fused,
+        )
         for part, fused in ((model.table, False), (model.towers, True))
     ]
     loss_of = nn.BCEWithLogitsLoss()
-    pace = Pace(arguments.seconds)
-    with Prefetcher(batches(split, schema, arguments.batch_size), 20) as ready:
+    pace = Pace(arguments.steps)
+    made = islice(batches(train, schema, arguments.batch_size, arguments.seed), arguments.steps)
+    with Prefetcher(made, 20) as ready:
         for step, inputs in enumerate(ready, start=1):
             model.zero_grad(set_to_none=True)
             loss = loss_of(model(inputs), inputs.labels)
@@ -92,14 +102,20 @@ def main() -> None:
                 rule.step()
             loss.item()
             pace.tick(step)
-            if not pace.goes_on:
-                break
-    print(pace.line())
+    print(json.dumps(pace.figures))
+    if arguments.predictions:
+        labels, logits = [], []
+        with torch.inference_mode():
+            for batch in test.batches(arguments.batch_size, shuffle=False):
+                inputs = merged(batch, schema)
+                labels.append(inputs.labels.numpy())
+                logits.append(model(inputs).numpy())
+        write_predictions(arguments.predictions, np.concatenate(labels), np.concatenate(logits))
 
 
-def batches(split: Split, schema: DatasetSchema, size: int) -> Iterator[Inputs]:
+def batches(split: Split, schema: DatasetSchema, size: int, seed: int) -> Iterator[Inputs]:
     for epoch in count():
-        for batch in split.batches(size, seed=2021, epoch=epoch):
+        for batch in split.batches(size, seed=seed, epoch=epoch):
             yield merged(batch, schema)
 
 

@@ -1,117 +1,182 @@
-"""Compares `smt prepare` with other ways from the same CSV to model input.
+"""Compares `smt prepare` with other ways from the same CSV to model input, all in turn.
 
-    pip install -r benchmarks/requirements.txt
-    python benchmarks/prepare.py --rows 1000000 --runs 5 [--data DIR] [--json]
-
-Everything runs as a process of its own, in turn. The copy, Polars' CSV to Parquet, is the
-yardstick. pandas and TensorFlow are slow, so they get the first rows only and are compared by
-rows a second, their imports left out.
+The copy, Polars' CSV to Parquet, is the yardstick. pandas and TensorFlow are slow, so they get the
+first rows only and are compared by rows a second, their imports left out.
 """
 
-import argparse
-import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from timing import Command, Timing, bytes_below, in_turn, measure
+from smt_bench.contenders import chosen, not_installed
+from smt_bench.logs import Log, smt, synthetic
+from smt_bench.processes import Command, Run, in_turn
+from smt_bench.result import Figure, Report, Row, machine, ratios
 
 COPY = """
 import sys, polars as pl
 pl.scan_csv(sys.argv[1], has_header=False).sink_parquet(sys.argv[2], compression="zstd")
 """
-HERE = Path(__file__).parent
 YARDSTICK = "Polars copy"
-OTHERS = {"pandas + mmh3": "prepare_pandas.py", "tf.data from CSV": "prepare_tensorflow.py"}
+OURS = {
+    "smt prepare": (),
+    "smt prepare --no-statistics": ("--no-statistics",),
+    "smt prepare --format tfrecord": ("--format", "tfrecord"),
+}
+OTHERS = {
+    "pandas + mmh3": ("prepare_pandas", "pandas"),
+    "tf.data from CSV": ("prepare_tensorflow", "tensorflow"),
+}
+"""Name to script, and the library that it needs."""
+RATIO = "times copy"
+BYTES = "% of CSV"
+COLUMNS = {"seconds": 2, RATIO: 2, "rows/s": 0, "memory MiB": 0, BYTES: 1}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="`smt prepare` against other ways.")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--data", type=Path, help="logs that `smt synth` made with --rows before")
-    parser.add_argument("--other-rows", type=int, default=100_000, help="for pandas, TensorFlow")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="of the commands printed")
-    parser.add_argument("--cold", action="store_true", help="no run to warm up")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+class Way(NamedTuple):
+    """A line of a table.
+
+    Attributes
+    ----------
+    arguments
+        The command.
+    rows
+        How many it reads.
+    output
+        What it writes, when its size is told.
+    needs
+        A library.
+    """
+
+    arguments: Sequence[object]
+    rows: int
+    output: Path | None = None
+    needs: str = "polars"
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole process is timed, or what its script times itself."""
+        return self.output is not None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes
+    ----------
+    rows
+        Synthetic rows to prepare.
+    other_rows
+        How many of them pandas and TensorFlow get.
+    runs
+        Processes for each line of a table, after one to warm up.
+    only
+        Names of lines; none for all.
+    """
+
+    rows: int = 1_000_000
+    other_rows: int = 100_000
+    runs: int = 5
+    only: Sequence[str] = ()
+
+
+def prepare(options: Options, say: Callable[[str], None]) -> Report:
+    """Measure every way, and tell `say` what is going on.
+
+    Raises
+    ------
+    UsageError
+        When there is no way of a name.
+    FailedError
+        When the log cannot be made.
+    """
+    names = chosen(options.only, [YARDSTICK, *OURS, *OTHERS])
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        data = arguments.data or work / "data"
-        if not arguments.data:
-            measure(_smt("synth", data, "--rows", arguments.rows))
-        commands = _commands(data, work)
-        if arguments.only:
-            commands = {name: commands[name] for name in arguments.only}
-        timings = in_turn(commands, arguments.runs, warm_up=not arguments.cold)
-        report = {
-            "rows": arguments.rows,
-            "csv_bytes": bytes_below(data, "taobao_*_data"),
-            "parquet_bytes": bytes_below(work / "shards", "*.parquet"),
-            "timings": {name: _summary(timing) for name, timing in timings.items()},
-            "rows_per_second": {name: arguments.rows / t.median for name, t in timings.items()},
-        }
-        if arguments.other_rows:
-            report["rows_per_second"] |= _others(data, work, arguments.other_rows)
-    print(json.dumps(report, indent=2) if arguments.json else _text(report, timings))
+        log = synthetic(Path(folder), options.rows, say)
+        found = _ways(log, options, Path(folder))
+        ways = {name: found[name] for name in names}
+        runnable = [name for name, way in ways.items() if find_spec(way.needs)]
+        command = partial(_command, ways)
+        in_turn(runnable, command, 1, lambda line: say(f"warm-up {line}"), _seconds)
+        done, failed = in_turn(runnable, command, options.runs, say, _seconds)
+        figures = {name: _figures(ways[name], log, runs) for name, runs in done.items()}
+    failed |= {name: not_installed(ways[name].needs) for name in set(ways) - set(runnable)}
+    _add_ratios(figures)
+    table = [
+        Row(
+            name=name,
+            settings={"rows": way.rows, "timed": "whole process" if way.whole else "work alone"},
+            figures=figures.get(name, {}),
+            failed=failed.get(name),
+        )
+        for name, way in ways.items()
+    ]
+    return Report(command="prepare", machine=machine(), columns=COLUMNS, rows=table)
 
 
-def _commands(data: Path, work: Path) -> dict[str, Command]:
-    shards = work / "shards"
+def _ways(log: Log, options: Options, work: Path) -> dict[str, Way]:
+    train = log.sources["train"][0].path
+    copy = work / "copy.parquet"
+    pattern = log.directory / "taobao_*_data"
+    ways = {YARDSTICK: Way((sys.executable, "-c", COPY, pattern, copy), options.rows, copy)}
+    for name, given in OURS.items():
+        output = work / name
+        command = smt("prepare", log.directory, "--output", output, *given)
+        ways[name] = Way(command.arguments, options.rows, output)
+    some = min(options.other_rows, _lines(train))
+    for name, (script, needs) in OTHERS.items():
+        arguments = (sys.executable, "-m", f"smt_bench.{script}", train, some, work / script)
+        ways[name] = Way(arguments, some, needs=needs)
+    return ways
 
-    def prepare(*options: str) -> Command:
-        command = _smt("prepare", data, "--output", shards, *options)
-        return Command(command.arguments, lambda: shutil.rmtree(shards, ignore_errors=True))
 
-    copy = (sys.executable, "-c", COPY, data / "taobao_*_data", work / "copy.parquet")
-    return {
-        YARDSTICK: Command(copy),
-        "smt prepare --no-statistics": prepare("--no-statistics"),
-        "smt prepare --format tfrecord": prepare("--format", "tfrecord"),
-        "smt prepare": prepare(),
+def _command(ways: dict[str, Way], name: str, turn: int) -> Command:
+    way = ways[name]
+
+    def clear() -> None:
+        if way.output:
+            shutil.rmtree(way.output, ignore_errors=True)
+
+    return Command(way.arguments, clear)
+
+
+def _seconds(run: Run) -> str:
+    return f"{run.seconds:.2f} s"
+
+
+def _figures(way: Way, log: Log, runs: list[Run]) -> dict[str, Figure]:
+    seconds = [run.seconds if way.whole else float(run.output) for run in runs]
+    found = {
+        "seconds": Figure.of(seconds),
+        "rows/s": Figure.of(way.rows / value for value in seconds),
+        "memory MiB": Figure.of(run.peak_mib for run in runs),
     }
-
-
-def _others(data: Path, work: Path, rows: int) -> dict[str, float]:
-    found = {}
-    for name, script in OTHERS.items():
-        source = data / "taobao_train_data"
-        run = measure(Command((sys.executable, HERE / script, source, rows, work / "pandas")))
-        found[name] = rows / float(run.output)
+    if way.output:
+        csv = sum(source.size for sources in log.sources.values() for source in sources)
+        found[BYTES] = Figure.of([100 * _bytes_of(way.output) / csv])
     return found
 
 
-def _smt(*arguments: object) -> Command:
-    return Command((sys.executable, "-m", "smt_cli", *arguments))
+def _add_ratios(figures: dict[str, dict[str, Figure]]) -> None:
+    """Add to what was timed as a whole the ratios, turn by turn, to the copy."""
+    copy = figures.get(YARDSTICK)
+    for name in [YARDSTICK, *OURS]:
+        if copy and name in figures:
+            figures[name][RATIO] = ratios(figures[name]["seconds"].runs, copy["seconds"].runs)
 
 
-def _summary(timing: Timing) -> dict[str, Any]:
-    return {"median": timing.median, "seconds": timing.seconds, "peak_mib": timing.peak_mib}
+def _bytes_of(output: Path) -> int:
+    files = [output] if output.is_file() else output.rglob("part-*")
+    return sum(file.stat().st_size for file in files)
 
 
-def _text(report: dict[str, Any], timings: dict[str, Timing]) -> str:
-    lines = [
-        f"{report['rows']:,} rows, {report['csv_bytes'] / 1e6:,.0f} MB of CSV; median (fastest to "
-        "slowest), peak memory"
-    ]
-    for name, timing in timings.items():
-        ratio = ""
-        if YARDSTICK in timings:
-            ratio = f"  {timing.median / timings[YARDSTICK].median:.2f} times the copy"
-        lines.append(f"{name:>30}  {timing}{ratio}")
-    lines += [f"{name:>30}  {rate:>9,.0f} rows/s" for name, rate in _rates(report).items()]
-    if report["parquet_bytes"]:
-        share = report["parquet_bytes"] / report["csv_bytes"]
-        lines.append(f"Parquet shards: {share:.1%} of the CSV's bytes")
-    return "\n".join(lines)
-
-
-def _rates(report: dict[str, Any]) -> dict[str, float]:
-    rates: dict[str, float] = report["rows_per_second"]
-    return rates
-
-
-if __name__ == "__main__":
-    main()
+def _lines(path: Path) -> int:
+    with path.open("rb") as lines:
+        return sum(1 for _ in lines)

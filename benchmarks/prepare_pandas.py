@@ -1,6 +1,6 @@
 """The encoding of `smt prepare` with pandas and mmh3, as one would write it in a notebook.
 
-    python benchmarks/prepare_pandas.py CSV ROWS OUTPUT
+    python -m smt_bench.prepare_pandas CSV ROWS OUTPUT
 
 Prints the seconds of the work, imports left out. No validation, no shuffle, no digests.
 """

@@ -1,6 +1,6 @@
 """Parsing and hashing the CSV in TensorFlow's input pipeline, which every epoch does anew.
 
-    python benchmarks/prepare_tensorflow.py CSV ROWS
+    python -m smt_bench.prepare_tensorflow CSV ROWS
 
 Prints the seconds of one epoch, imports left out. No validation, no shuffle, nothing written.
 """

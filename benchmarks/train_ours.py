@@ -1,50 +1,62 @@
-"""Trains as `smt train` does for some seconds and prints its rate.
+"""Trains as `smt train` does and prints its rate.
 
-    python benchmarks/train_ours.py DATA [--seconds 3] [--from-memory] [--options JSON]
+    python -m smt_bench.train_ours DATA [--steps 500] [--from-memory] [--options JSON]
 
 Options are those of `smt_model.config.TrainConfig`. Losses are computed and fetched, and the
 input is read from the shards, but for `--from-memory`: then it is made before the first step.
 """
 
-import argparse
 import json
 import tempfile
 from itertools import cycle, islice
 from pathlib import Path
 
-from pace import Pace
+import numpy as np
+
+from smt_bench.script import Pace, parser, write_predictions
 
 IN_MEMORY = 200
 """Batches, used over and over."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Steps a second of training.")
-    parser.add_argument("data", help="shards folder, or the data folder")
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--from-memory", action="store_true")
-    parser.add_argument("--options", type=json.loads, default={})
-    arguments = parser.parse_args()
+    options = parser("Steps a second of training.")
+    options.add_argument("--from-memory", action="store_true")
+    options.add_argument("--options", type=json.loads, default={})
+    arguments = options.parse_args()
     from smt_model import runtime
-
-    runtime.start_tensorflow()
-    from smt_features import open_shards
     from smt_model.config import TrainConfig
+
+    config = TrainConfig(
+        data_location=arguments.data,
+        steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        initial_accumulator=arguments.initial_accumulator,
+        seed=arguments.seed,
+        **arguments.options,
+    )
+    runtime.start_tensorflow(op_fusion=config.op_fusion and not config.tf)
+    from smt_features import open_shards
+    from smt_model.evaluation import Evaluator
     from smt_model.run_directory import RunDirectory
     from smt_model.trainer import Trainer
 
-    pace = Pace(arguments.seconds)
-    config = TrainConfig(data_location=arguments.data, steps=10**9, **arguments.options)
+    pace = Pace(config.steps)
+    dataset = open_shards(config.data_location)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(config, open_shards(arguments.data), RunDirectory(Path(folder)))
+        trainer = Trainer(config, dataset, RunDirectory(Path(folder)))
         with trainer.batches(trainer.total) as batches:
             ready = iter(batches)
             if arguments.from_memory:
                 ready = cycle(list(islice(ready, IN_MEMORY)))
-            while pace.goes_on:
+            while trainer.step < trainer.total:
                 trainer.advance(ready)
                 pace.tick(trainer.step)
-    print(pace.line())
+    print(json.dumps(pace.figures))
+    if arguments.predictions:
+        found = Evaluator(trainer.model).predictions(dataset, "test")
+        labels = np.stack(list(found.labels.values()), axis=1)
+        write_predictions(arguments.predictions, labels, found.logits)
 
 
 if __name__ == "__main__":

@@ -29,11 +29,8 @@ OURS = {"--parquet-dataset-shuffle": "--shuffle", "--no-parquet-dataset-shuffle"
 _LATER = "is not available yet."
 REFUSED = {
     "--dynamic-ev": f"(vectors whose width depends on frequency) {_LATER}",
-    "--workqueue": f"(handing out files to workers) {_LATER}",
     "--group-embedding": f"(lookups of several tables in one) {_LATER}",
     "--protocol": "has no value but grpc: the others need DeepRec's own runtime.",
-    "--input-layer-partitioner": f"(slices of the embeddings over servers) {_LATER}",
-    "--dense-layer-partitioner": f"(slices of the kernels over servers) {_LATER}",
     "--no-parquet-dataset": "is decided when shards are made: smt prepare --format tfrecord",
 }
 """Options that have no meaning here, and what is to be said of them."""
@@ -43,8 +40,6 @@ VALUED = frozenset(
         "--ev-elimination",
         "--ev-filter",
         "--protocol",
-        "--input-layer-partitioner",
-        "--dense-layer-partitioner",
         "--micro-batch",
     }
 )
@@ -55,11 +50,8 @@ NEUTRAL = frozenset(
         "--ev-elimination=None",
         "--ev-filter=None",
         "--no-dynamic-ev",
-        "--no-workqueue",
         "--no-group-embedding",
         "--protocol=grpc",
-        "--input-layer-partitioner=0",
-        "--dense-layer-partitioner=0",
         "--micro-batch=0",
         "--parquet-dataset",
     }

@@ -40,4 +40,6 @@ def command(
     typer.echo(f"Step {card.step:,} of {run} as {to}: {len(card.files)} files, {size(total)}")
     outputs = ", ".join(card.tasks)
     typer.echo(f"  serving_default: {len(card.features)} features as text -> {outputs}")
-    typer.echo(f"  hashed_ids: {len(card.features)} features as buckets -> {outputs}")
+    keyed = sum(feature.keys is not None for feature in card.features.values())
+    kinds = f"buckets, {keyed} of them as keys" if keyed else "buckets"
+    typer.echo(f"  hashed_ids: {len(card.features)} features as {kinds} -> {outputs}")

@@ -7,11 +7,13 @@ from typing import NoReturn
 import typer
 
 from smt_cli import (
+    bench,
     deeprec,
     env,
     evaluate,
     export,
     inspect_stats,
+    k8s,
     predict,
     prepare,
     schema,
@@ -37,7 +39,9 @@ app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("export")(export.command)
 app.command("env")(env.command)
+app.add_typer(bench.app, name="bench")
 app.add_typer(schema.app, name="schema")
+app.add_typer(k8s.app, name="k8s")
 
 
 def run() -> NoReturn:

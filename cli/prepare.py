@@ -29,6 +29,9 @@ def command(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of hash and shuffle.")] = 0,
     shuffle: Annotated[bool, typer.Option(help="Shuffle rows across the whole split.")] = True,
     keys: Annotated[bool, typer.Option(help="Also write 63-bit keys of hashed features.")] = False,
+    key_texts: Annotated[
+        bool, typer.Option("--key-texts", help="Also write the text of each key; needs --keys.")
+    ] = False,
     rows_per_shard: Annotated[int, typer.Option(min=1, help="Rows of a shard.")] = 1 << 18,
     rows_per_example: Annotated[
         int, typer.Option(min=1, help="Rows of a TFRecord Example; 1 is the classic layout.")
@@ -58,6 +61,8 @@ def command(
 
     if part is not None and merge is not None:
         raise UsageError("--part makes a part and --merge joins them; give one of the two.")
+    if key_texts and not keys:
+        raise UsageError("--key-texts writes the texts of keys; give --keys, too.")
     parsed = DatasetSchema.from_toml(schema) if schema else taobao()
     # A core digests while the other one imports.
     digests = SourceDigests(find_sources(directory, parsed)) if part is None else None
@@ -77,6 +82,7 @@ def command(
             format=format.value,
             shuffle=shuffle,
             keys=keys,
+            key_texts=key_texts,
             rows_per_shard=rows_per_shard,
             rows_per_example=rows_per_example,
         ),

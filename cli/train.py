@@ -1,5 +1,6 @@
 """`smt train`: a model from shards."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -172,6 +173,33 @@ def command(
         str | None,
         typer.Option(help="jemalloc: allocate memory with that library, where it is installed."),
     ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="How the processes of TF_CONFIG train together: parameter-server, multi-worker, "
+            "or none, which ignores it; default what fits them."
+        ),
+    ] = None,
+    startup_timeout: Annotated[
+        int, typer.Option(help="Seconds to wait for all of them to appear.")
+    ] = 300,
+    workqueue: Annotated[
+        bool, typer.Option(help="Hand out the shards of an epoch to whoever is free, each once.")
+    ] = False,
+    input_layer_partitioner: Annotated[
+        int,
+        typer.Option(
+            help="MiB of a slice of an embedding table on a parameter server, at least; 0 for "
+            "whole tables."
+        ),
+    ] = 8,
+    dense_layer_partitioner: Annotated[
+        int,
+        typer.Option(
+            help="KiB of a slice of a tower's variable on a parameter server, at least; 0 for "
+            "whole variables."
+        ),
+    ] = 16,
     resume: Annotated[
         Path | None,
         typer.Option(help="Go on with the run in this directory, with its options."),
@@ -188,6 +216,7 @@ def command(
     """
     from smt_model import allocators, runtime
     from smt_model.config_file import read_config
+    from smt_model.distributed.cluster import Cluster
 
     if resume and (config or checkpoint):
         from smt_schemas import UsageError
@@ -196,6 +225,7 @@ def command(
         raise UsageError(msg)
     file = resume / "config.json" if resume else config
     options = read_config(file, _given(context))
+    cluster = Cluster.of(os.environ) if options.strategy != "none" else None
     if options.allocator:
         allocators.use(options.allocator)
     runtime.start_tensorflow(
@@ -205,7 +235,12 @@ def command(
     from smt_model.training import train
 
     try:
-        run, result = train(options, resume)
+        if cluster:
+            from smt_model.distributed.run import train_in_cluster
+
+            run, result = train_in_cluster(options, cluster, resume)
+        else:
+            run, result = train(options, resume)
     except StopRequestedError as stopped:
         raise typer.Exit(stopped.exit_code) from stopped
     if json:
@@ -213,7 +248,8 @@ def command(
         return
     if result:
         typer.echo(result.text())
-    typer.echo(f"Run: {run.path}")
+    if run:
+        typer.echo(f"Run: {run.path}")
 
 
 def _given(context: typer.Context) -> dict[str, Any]:

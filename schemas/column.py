@@ -20,6 +20,9 @@ NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 
 MAX_NAME = 64
 
+EmbeddingOptions = dict[str, bool | int | float | str]
+"""Options of `smt train` for the embedding of one feature; training checks names and values."""
+
 
 class Column(BaseModel):
     """A column of the log, in file order.
@@ -53,6 +56,8 @@ class Column(BaseModel):
         of the train split, 0 for all others) or ``numeric`` (the number, as float32).
     min_count
         How often a text must stand in the train split to be in the vocabulary.
+    embedding_options
+        Other values of options of `smt train` for the embedding of a hashed feature.
     separator
         The ASCII character between the entries of a list column.
     task
@@ -75,6 +80,7 @@ class Column(BaseModel):
     embedding_dim: PositiveInt | None = Field(default=None, le=4096)
     encoding: Encoding = "hash"
     min_count: PositiveInt | None = Field(default=None, exclude_if=is_none)
+    embedding_options: EmbeddingOptions | None = Field(default=None, exclude_if=is_none)
     separator: str | None = Field(default=None, pattern=r"^[\x01-\x7f]$")
     task: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
 

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from smt_schemas.column import MAX_BUCKETS, MAX_NAME, NAME, Column
+from smt_schemas.column import MAX_BUCKETS, MAX_NAME, NAME, Column, EmbeddingOptions
+from smt_schemas.settings import is_none
 
 
 class DerivedFeature(BaseModel):
@@ -44,10 +45,17 @@ class Length(DerivedFeature):
 
 
 class Cross(DerivedFeature):
-    """Two cells hashed as one text, with ``CROSS_SEPARATOR`` between them."""
+    """Two cells hashed as one text, with ``CROSS_SEPARATOR`` between them.
+
+    Attributes
+    ----------
+    embedding_options
+        As of a `Column`.
+    """
 
     kind: Literal["cross"]
     columns: list[str] = Field(min_length=2, max_length=2)
+    embedding_options: EmbeddingOptions | None = Field(default=None, exclude_if=is_none)
 
 
 CROSS_SEPARATOR = "\x1f"
@@ -69,6 +77,7 @@ def derived_column(feature: Derived, columns: Mapping[str, Column]) -> Column:
         type="string" if is_cross else "int",
         required=True,
         encoding="hash" if is_cross else "identity",
+        embedding_options=feature.embedding_options if isinstance(feature, Cross) else None,
         hash_buckets=feature.hash_buckets,
         embedding_dim=feature.embedding_dim,
     )

@@ -104,6 +104,11 @@ def _of_encoding(column: "Column") -> list[tuple[bool, str]]:
         ),
         (is_vocab and column.min_count is None, 'encoding = "vocab" needs min_count'),
         (not is_vocab and column.min_count is not None, 'min_count needs encoding = "vocab"'),
+        (
+            column.embedding_options is not None
+            and not (column.is_feature and column.encoding == "hash"),
+            'embedding_options are for a feature with encoding = "hash"',
+        ),
     ]
 
 

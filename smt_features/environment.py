@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,13 @@ VARIABLES = (
 """Environment variables that change what the program does."""
 
 
-def environment() -> dict[str, Any]:
+def environment(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
     """Return versions, processor, memory and environment variables.
+
+    Parameters
+    ----------
+    packages
+        Whose versions to tell.
 
     Returns
     -------
@@ -42,7 +48,7 @@ def environment() -> dict[str, Any]:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "memory_bytes": _memory(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in packages},
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
 

@@ -45,8 +45,8 @@ class RunIdentity(BaseModel):
             ("the installed libraries", self.libraries, now.libraries),
         ]
         pairs += [
-            (f"--{name.replace('_', '-')}", getattr(self.options, name), value)
-            for name, value in now.options.model_dump().items()
+            (f"--{name.replace('_', '-')}", getattr(self.options, name), getattr(now.options, name))
+            for name in PrepareOptions.model_fields
         ]
         return [name for name, before, after in pairs if before != after]
 

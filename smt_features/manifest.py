@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from smt_features.files import published
@@ -78,6 +79,15 @@ class VocabularyRecord(Model):
     sha256: Sha256
 
 
+class KeyTextsRecord(Model):
+    """The file of a feature's keys and their ``texts``."""
+
+    name: Inside
+    texts: NonNegativeInt
+    bytes: NonNegativeInt
+    sha256: Sha256
+
+
 class SourceRecord(Model):
     """One raw file that was read; ``rows`` counts published and rejected ones."""
 
@@ -114,6 +124,9 @@ class PrepareOptions(Model):
         Whether rows are shuffled across the split.
     keys
         Whether hashed features also have a 63-bit key.
+    key_texts
+        Whether side files hold the text of each key. What later versions added is left out
+        where it is not asked for, so that a dataset keeps its bytes.
     rows_per_shard
         Rows of a shard; the last one of a split may have fewer.
     rows_per_group
@@ -127,10 +140,18 @@ class PrepareOptions(Model):
     format: Literal["parquet", "tfrecord", "both"] = "parquet"
     shuffle: bool = True
     keys: bool = False
+    key_texts: bool = Field(default=False, exclude_if=lambda value: not value)
     rows_per_shard: PositiveInt = 1 << 18
     rows_per_group: PositiveInt = 1 << 16
     rows_per_example: PositiveInt = 1 << 12
     tfrecord_compression: Literal["gzip", "none"] = "gzip"
+
+    @model_validator(mode="after")
+    def _texts_have_keys(self) -> Self:
+        if self.key_texts and not self.keys:
+            msg = "key_texts needs keys"
+            raise ValueError(msg)
+        return self
 
     @property
     def formats(self) -> list[Format]:
@@ -158,6 +179,7 @@ class Manifest(Model):
     splits: dict[str, SplitRecord]
     rejected_rows: NonNegativeInt
     vocabularies: dict[str, VocabularyRecord] | None = None
+    key_texts: dict[str, KeyTextsRecord] | None = None
     feature_spec: dict[str, FeatureSpec] | None = None
 
     @property

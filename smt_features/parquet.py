@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,14 +31,22 @@ Encodings = Mapping[str, str]
 
 def to_table(frame: pl.DataFrame) -> pa.Table:
     """Return encoded rows as Arrow, with 32-bit list offsets and no column nullable."""
-    table = frame.to_arrow(compat_level=OLDEST)
-    fields = []
-    for field in table.schema:
-        type_ = field.type
-        if pa.types.is_large_list(type_):
-            type_ = pa.list_(pa.field(_ELEMENT, type_.value_type, nullable=False))
-        fields.append(pa.field(field.name, type_, nullable=False))
-    return table.cast(pa.schema(fields)).combine_chunks()
+    # Not Table.cast: it imports Arrow's compute functions, which takes a tenth of a second.
+    columns = [_narrow(series.rechunk().to_arrow(compat_level=OLDEST)) for series in frame]
+    fields = [
+        pa.field(name, column.type, nullable=False)
+        for name, column in zip(frame.columns, columns, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _narrow(column: pa.Array) -> pa.Array:
+    """Return lists with 32-bit offsets and entries that are not nullable."""
+    if not pa.types.is_large_list(column.type):
+        return column
+    list_type = pa.list_(pa.field(_ELEMENT, column.type.value_type, nullable=False))
+    offsets = pa.array(column.offsets.to_numpy().astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, column.values, type=list_type)
 
 
 def choose_encodings(table: pa.Table) -> dict[str, str]:

@@ -16,6 +16,7 @@ class Order(TypedDict, total=False):
     start: int
     drop_remainder: bool
     worker: tuple[int, int]
+    shard: int | None
 
 
 class Turn(NamedTuple):
@@ -48,6 +49,7 @@ def plan_epoch(
     start: int = 0,
     drop_remainder: bool = False,
     worker: tuple[int, int] = (0, 1),
+    shard: int | None = None,
 ) -> list[Turn]:
     """Return the turns of a worker's epoch from batch ``start`` on.
 
@@ -55,7 +57,7 @@ def plan_epoch(
     ----------
     shards
         The rows of each row group, for each shard.
-    batch_size, seed, epoch, shuffle, start, drop_remainder, worker
+    batch_size, seed, epoch, shuffle, start, drop_remainder, worker, shard
         As for `Split.batches`.
 
     Raises
@@ -63,13 +65,16 @@ def plan_epoch(
     UsageError
         When there is no such worker, or the rows cannot be shared in such batches.
     """
-    rows = sum(map(sum, shards))
+    order = epoch_order(shards, seed=seed, epoch=epoch, shuffle=shuffle)
+    if shard is not None:
+        order = [group for group in order if group.shard == shard]
+    rows = sum(group.rows for group in order)
     sizes = batch_sizes(rows, batch_size, worker, drop_remainder=drop_remainder)
     first, _ = share_of(rows, worker)
     bounds = (first + np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))[start:]
     turns: list[Turn] = []
     end = 0
-    for group in epoch_order(shards, seed=seed, epoch=epoch, shuffle=shuffle):
+    for group in order:
         begin, end = end, end + group.rows
         if len(bounds) < 2 or end <= bounds[0] or begin >= bounds[-1]:
             continue

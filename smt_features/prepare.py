@@ -11,6 +11,7 @@ from smt_features.files import TEMPORARY
 from smt_features.identity import RunIdentity, SourceDigests, identity_of, run_identity
 from smt_features.journal import NAME as JOURNAL
 from smt_features.journal import Journal, unfinished_run
+from smt_features.key_texts import write_key_texts
 from smt_features.layout import layout
 from smt_features.lock import locked
 from smt_features.manifest import NAME as MANIFEST
@@ -151,6 +152,7 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
             splits=_write(job, rows, journal, progress),
             rejected_rows=rows.rejected.rows,
             vocabularies=_write_vocabularies(job, rows),
+            key_texts=write_key_texts(job, progress),
             feature_spec=_feature_spec(job),
         )
     _remove_strays(job.output, manifest, former)

@@ -11,7 +11,7 @@ import polars as pl
 from smt_features.batch import Batch, concat, cut, rows_of, take
 from smt_features.layout import column_names
 from smt_features.manifest import Manifest, Shard, SplitRecord
-from smt_features.order import batch_sizes
+from smt_features.order import batch_sizes, epoch_order
 from smt_features.plan import Order, Turn, plan_epoch
 from smt_features.readers.shardfile import ShardFile
 from smt_schemas import UserError
@@ -73,6 +73,8 @@ class Split:
         worker
             Index and number of workers: each reads its own part of the epoch, all rows are
             read once, and all workers make the same number of steps.
+        shard
+            Position of a shard: its rows are read as if the split had no others. None for all.
 
         Yields
         ------
@@ -86,6 +88,13 @@ class Split:
         """
         turns = self.plan(batch_size, **order)
         return _cut(self.row_groups(turns), turns)
+
+    def shard_order(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> list[int]:
+        """Return the positions of the shards in the order of an epoch."""
+        # Which shard comes when does not depend on the row groups in them.
+        shards = [[shard.rows] for shard in self.shards]
+        order = epoch_order(shards, seed=seed, epoch=epoch, shuffle=shuffle)
+        return [group.shard for group in order]
 
     def plan(self, batch_size: int, **order: Unpack[Order]) -> list[Turn]:
         """Return the row groups that `batches` reads, and how it cuts them into batches."""

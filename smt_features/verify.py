@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from smt_features.files import sha256
-from smt_features.manifest import Manifest, Shard, VocabularyRecord
+from smt_features.manifest import KeyTextsRecord, Manifest, Shard, VocabularyRecord
 from smt_features.parallel import ordered_map
 from smt_schemas import UserError
 
@@ -20,9 +20,10 @@ def shards_of(manifest: Manifest) -> list[Shard]:
     ]
 
 
-def files_of(manifest: Manifest) -> list[Shard | VocabularyRecord]:
-    """Return every file that a dataset is made of: its shards and vocabularies."""
-    return [*shards_of(manifest), *(manifest.vocabularies or {}).values()]
+def files_of(manifest: Manifest) -> list[Shard | VocabularyRecord | KeyTextsRecord]:
+    """Return every file that a dataset is made of: shards, vocabularies, texts of keys."""
+    vocabularies, texts = manifest.vocabularies or {}, manifest.key_texts or {}
+    return [*shards_of(manifest), *vocabularies.values(), *texts.values()]
 
 
 def require_files(directory: Path, manifest: Manifest) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from smt_features.derived import derive
 from smt_features.lists import SplitLists
 from smt_features.parallel import ordered_map
 from smt_features.pipeline import block_reads, good_rows
@@ -51,24 +52,48 @@ def build_vocabularies(
             f"there is no file. Put {schema.splits[TRAIN]} beside the others."
         )
         raise UserError(msg)
+    try:
+        totals = count_values(units, schema, columns, work, progress)
+        return {column.name: _frequent(totals[column.name], column) for column in columns}
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def count_values(
+    units: list[Unit],
+    schema: DatasetSchema,
+    columns: list[Column],
+    work: Path,
+    progress: Progress,
+) -> dict[str, ValueTotals]:
+    """Count the texts of some features, derived ones included, in the good rows of raw files.
+
+    ``work`` takes counts that memory should not hold; it is the caller's to remove.
+
+    Raises
+    ------
+    UserError
+        When a file cannot be read.
+    """
     totals = {column.name: ValueTotals(work / column.name) for column in columns}
+    derives = not totals.keys() <= {column.name for column in schema.columns}
 
     def count(read: Callable[[], RowBlock]) -> tuple[RowBlock, dict[str, pl.DataFrame]]:
         block = read()
         rows = good_rows(block, schema)
-        return block, {c.name: _counts(rows.cells, rows.lists, c) for c in columns}
+        cells = rows.cells
+        if derives:
+            cells = cells.with_columns(derive(cells, rows.lists, schema))
+        return block, {c.name: _counts(cells, rows.lists, c) for c in columns}
 
     total, done = sum(unit.source.size for unit in units), {}
     reads = (read for unit in units for read in block_reads(unit, schema))
-    try:
-        for block, counts in ordered_map(count, reads):
-            for name, part in counts.items():
-                totals[name].add(part)
-            done[block.source.name] = block.position
-            progress("count", sum(done.values()), total)
-        return {column.name: _frequent(totals[column.name], column) for column in columns}
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    for block, counts in ordered_map(count, reads):
+        for name, part in counts.items():
+            totals[name].add(part)
+        done[block.source.name] = block.position
+        progress("count", sum(done.values()), total)
+    return totals
 
 
 def _counts(cells: pl.DataFrame, lists: dict[str, SplitLists], column: Column) -> pl.DataFrame:

@@ -8,35 +8,46 @@ from numpy.typing import NDArray
 
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
+from smt_model.embedding import EmbeddingTable
 from smt_model.loss import Loss
-from smt_model.model import MultiTaskModel
+from smt_model.model import MakeTable, MultiTaskModel
 from smt_model.optimizer import Optimizer, make_optimizer
 from smt_model.plain import PlainStep
 from smt_model.step import TrainStep
 from smt_model.task_weight import task_weights
 from smt_schemas import DatasetSchema
 
+Step = Callable[[Sequence[FusedBatch]], NDArray[np.float32]]
+"""Batches to losses, float32 [steps, 1 + tasks]; see `TrainStep`."""
+
+MakeStep = Callable[[MultiTaskModel, Optimizer, Loss], Step]
+
 
 class Assembly(NamedTuple):
-    """What is trained, how, and the function that does it.
-
-    Attributes
-    ----------
-    step
-        Batches to losses, float32 [steps, 1 + tasks]; see `TrainStep`.
-    """
+    """What is trained, how, and the function that does it."""
 
     model: MultiTaskModel
     optimizer: Optimizer
-    step: Callable[[Sequence[FusedBatch]], NDArray[np.float32]]
+    step: Step
 
 
 def assemble(
-    config: TrainConfig, schema: DatasetSchema, total_steps: int, bf16_native: bool | None = None
+    config: TrainConfig,
+    schema: DatasetSchema,
+    total_steps: int,
+    bf16_native: bool | None = None,
+    make_step: MakeStep | None = None,
 ) -> Assembly:
     """Return the parts of a run of so many steps, with their initial values.
 
-    `bf16_native` is as for `MultiTaskModel`.
+    Parameters
+    ----------
+    config, schema, total_steps
+        The options, the schema of the data, and the length of the run.
+    bf16_native
+        As for `MultiTaskModel`.
+    make_step
+        Makes the step; None for the one of a process by itself.
     """
     optimizer = make_optimizer(config, total_steps)
     loss = Loss(task_weights(config.task_weight, schema.tasks), config.l2_regularization)
@@ -52,6 +63,8 @@ def assemble(
         optimizer.build(variables, model.tables)
         return Assembly(model, optimizer, PlainStep(model, optimizer, loss))
     optimizer.build(model.dense_variables, model.tables)
+    if make_step:
+        return Assembly(model, optimizer, make_step(model, optimizer, loss))
     step = TrainStep(
         model,
         optimizer,
@@ -70,6 +83,7 @@ def make_model(
     bf16_native: bool | None = None,
     emb_fusion: bool = True,
     slots: Mapping[str, float] | None = None,
+    make_table: MakeTable = EmbeddingTable,
 ) -> MultiTaskModel:
     """Return the model of a run with its initial values.
 
@@ -77,7 +91,7 @@ def make_model(
     ----------
     config, schema
         The options, and the schema of the data.
-    bf16_native, emb_fusion, slots
+    bf16_native, emb_fusion, slots, make_table
         As for `MultiTaskModel`.
 
     Raises
@@ -95,4 +109,5 @@ def make_model(
         variables=config.embedding_variables(schema),
         capacity=config.ev_capacity,
         multihash=config.multihashed(schema),
+        make_table=make_table,
     )

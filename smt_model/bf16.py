@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from smt_features.environment import environment
+
 _SHAPE = (512, 288, 256)
 """Rows, inputs and outputs of the widest layer at the default batch size."""
 _REPEATS = 10
@@ -27,10 +29,19 @@ class Kernels(NamedTuple):
     @property
     def text(self) -> str:
         """What was measured and chosen, in a line."""
+        why = "" if self.native else f" no fast BF16 ({instructions()}), so"
         return (
             f"BF16: a layer takes {self.bf16 * 1e3:.2f} ms in BF16 and {self.fp32 * 1e3:.2f} ms "
-            f"in FP32 on this machine: {_name(self.native)}"
+            f"in FP32 on this machine:{why} {_name(self.native)}"
         )
+
+
+def instructions() -> str:
+    """Return what the processor has for BF16 products."""
+    flags = environment()["cpu_flags"]
+    if "amx_bf16" in flags:
+        return "AMX"
+    return "AVX-512 BF16, no AMX" if "avx512_bf16" in flags else "no BF16 instructions"
 
 
 @cache

@@ -21,6 +21,7 @@ from smt_model.optimizer import Optimizer
 from smt_model.origin import Origin
 from smt_model.parts import Part, parts
 from smt_model.tensors import Shape, file_digest, read_tensors, write_tensors
+from smt_model.work_queue import QueueState
 from smt_schemas import UserError
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class State(BaseModel):
     bf16_native
         Whether a run with ``--bf16`` uses BF16 kernels, which is measured at its start; None
         without. The other kind gives other bits.
+    queue
+        With ``--workqueue``, the shards that are left; None without.
     files
         The files of tensors.
     base
@@ -105,6 +108,7 @@ class State(BaseModel):
     origin: Origin
     pending: Pending = Pending()
     bf16_native: bool | None = None
+    queue: QueueState | None = None
     files: dict[FileName, FileRecord] = {}
     base: Base | None = None
 

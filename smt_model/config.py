@@ -23,6 +23,7 @@ from smt_schemas import Column, DatasetSchema, UsageError, UserError
 OptimizerName = Literal["adagrad", "adagraddecay", "adam", "adamasync", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 ScheduleName = Literal["constant", "cosine", "exponential"]
+StrategyName = Literal["parameter-server", "multi-worker", "none"]
 
 DEFAULT_EPOCHS = 1000
 """What ``--steps 0`` means when no number of epochs is given, as in DeepRec's script."""
@@ -33,6 +34,7 @@ FREE = frozenset(
         *("save_steps", "incremental_ckpt", "keep_checkpoint_max", "evaluate", "eval_steps"),
         *("early_stop_metric", "early_stop_patience", "timeline"),
         *("inter", "intra", "allocator", "smartstaged"),
+        *("strategy", "startup_timeout", "input_layer_partitioner", "dense_layer_partitioner"),
     }
 )
 """Options that do not decide the weights after a given step: a resumed run may change them."""
@@ -78,7 +80,8 @@ class TrainConfig(EvOptions):
     ev_capacity
         Keys that a table has room for; memory is used for those that exist.
     columns
-        Other values of the options in `EvOptions`, by feature.
+        Other values of the options in `EvOptions`, by feature; those of the schema included once
+        a run has begun.
     emb_fusion
         One embedding table for all features of a width; otherwise a table for each feature.
     op_fusion
@@ -112,6 +115,15 @@ class TrainConfig(EvOptions):
         0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
     allocator
         Library that allocates memory; None for the system's.
+    strategy
+        How the processes of TF_CONFIG train together; None for what fits them.
+    startup_timeout
+        Seconds to wait for all of them to appear.
+    workqueue
+        Hand out the shards of an epoch to whoever is free, each once.
+    input_layer_partitioner, dense_layer_partitioner
+        Bytes that a slice of an embedding table (in MiB) or of a tower's variable (in KiB) has at
+        least when it is divided among parameter servers; 0 leaves it whole.
     """
 
     data_location: str = "data"
@@ -154,6 +166,11 @@ class TrainConfig(EvOptions):
     inter: NonNegativeInt = 0
     intra: NonNegativeInt = 0
     allocator: Literal["jemalloc"] | None = None
+    strategy: StrategyName | None = None
+    startup_timeout: PositiveInt = 300
+    workqueue: bool = False
+    input_layer_partitioner: NonNegativeInt = 8
+    dense_layer_partitioner: NonNegativeInt = 16
 
     @field_validator("task_weight")
     @classmethod
@@ -265,6 +282,25 @@ class TrainConfig(EvOptions):
         except ValidationError as error:
             msg = f"{path} is not the configuration of a run: {problems(error)}"
             raise UserError(msg) from error
+
+    def with_options_of(self, schema: DatasetSchema) -> Self:
+        """Return these options with those that a schema has for its columns.
+
+        What is set for a column here goes before what its schema says, and either goes before
+        what is set for all columns.
+
+        Raises
+        ------
+        UsageError
+            When options of the schema are unknown, out of range or make no sense together.
+        """
+        columns = {c.name: dict(c.embedding_options or {}) for c in schema.features}
+        for name, values in self.columns.items():
+            columns[name] = columns.get(name, {}) | values
+        found = {name: values for name, values in columns.items() if values}
+        if found == self.columns:
+            return self
+        return type(self).from_options(**{**self.model_dump(), "columns": found})
 
     def embedding_variables(self, schema: DatasetSchema) -> dict[str, EvOptions]:
         """Return the features whose keys own vectors, with their options.

@@ -26,21 +26,32 @@ class EmbeddingTable(tf.Module):
         which features share the table.
     slots
         Slot name to initial value.
+    packed
+        Where the rows lie if not in this process; whoever made it asks for `initialise`.
     """
 
-    def __init__(self, layout: TableLayout, seed: int, slots: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        layout: TableLayout,
+        seed: int,
+        slots: Mapping[str, float],
+        packed: tf.Variable | None = None,
+    ) -> None:
         super().__init__(name="embedding")
         self.layout = layout
+        self._seed = seed
         self._slots = tuple(slots.values())
-        # Rows that keys can own get memory when they are written, page by page.
-        shape = [layout.rows, layout.dim * (1 + len(slots))]
-        # No second reference to the tensor: the first sparse access would copy it.
-        self.packed = tf.Variable(
-            tf.raw_ops.Empty(shape=shape, dtype=tf.float32), trainable=False, name="packed"
-        )
+        self.packed: tf.Variable = packed
+        if packed is None:
+            self.packed = _variable(layout.rows, layout.dim * (1 + len(slots)))
+            self.initialise()
+
+    def initialise(self) -> None:
+        """Give all buckets their first vectors, and their slots the initial values."""
+        layout = self.layout
         for block, (start, stop) in zip(layout.blocks, pairwise(layout.offsets), strict=True):
             size = (block.rows, layout.dim)
-            first = truncated_normal(size, part_name(block.name), seed, block.deviation)
+            first = truncated_normal(size, part_name(block.name), self._seed, block.deviation)
             # Not by a slice: assigning to one copies the whole variable.
             self.assign(tf.range(start, stop), self._begun(first))
 
@@ -74,7 +85,7 @@ class EmbeddingTable(tf.Module):
 
     def assign(self, rows: tf.Tensor, packed: tf.Tensor) -> None:
         """Replace whole rows, float32 [N, dim · (1 + slots)]."""
-        tf.raw_ops.ResourceScatterUpdate(resource=self.packed.handle, indices=rows, updates=packed)
+        self.packed.scatter_update(tf.IndexedSlices(packed, rows))
 
     def _begun(self, vectors: tf.Tensor) -> tf.Tensor:
         filled = [tf.fill(tf.shape(vectors), value) for value in self._slots]
@@ -96,6 +107,13 @@ def _selected(vectors: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         a_shape=tf.cast(tf.stack([tf.size(numbers), tf.shape(vectors)[0]]), tf.int64),
         b=vectors,
     )
+
+
+def _variable(rows: int, width: int) -> tf.Variable:
+    # Rows that keys can own get memory when they are written, page by page. And no second
+    # reference to the tensor: the first sparse access would copy it.
+    values = tf.raw_ops.Empty(shape=[rows, width], dtype=tf.float32)
+    return tf.Variable(values, trainable=False, name="packed")
 
 
 def part_name(feature: str) -> str:

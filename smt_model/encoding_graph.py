@@ -1,12 +1,13 @@
 """Encodes the cells of a log in a graph, as `smt_features.encoding` does outside of one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from smt_features.vocabulary import OUT_OF_VOCABULARY, Vocabularies
 from smt_model.hashing_graph import murmur3_32
+from smt_model.key_graph import key_of
 from smt_schemas import CROSS_SEPARATOR, Column, Count, Cross, DatasetSchema, derived_sources
 
 
@@ -16,7 +17,7 @@ class Bag(NamedTuple):
     Attributes
     ----------
     entries
-        string [E], or int32 [E] once they are encoded.
+        string [E], or int32 or int64 [E] once they are encoded.
     weights
         float32 [E], how often each entry counts in the mean of its row.
     owners
@@ -45,6 +46,8 @@ class GraphEncoder(tf.Module):
         Seed of the hash.
     vocabularies
         Those of the schema's vocab columns.
+    keyed
+        Hashed features that are looked up by key instead of bucket.
 
     Attributes
     ----------
@@ -52,10 +55,17 @@ class GraphEncoder(tf.Module):
         Names of the columns that it takes, in file order.
     """
 
-    def __init__(self, schema: DatasetSchema, seed: int, vocabularies: Vocabularies) -> None:
+    def __init__(
+        self,
+        schema: DatasetSchema,
+        seed: int,
+        vocabularies: Vocabularies,
+        keyed: Collection[str] = (),
+    ) -> None:
         super().__init__(name="encoder")
         self._schema = schema
         self._seed = seed
+        self._keyed = frozenset(keyed)
         self._columns = {column.name: column for column in schema.columns}
         sources = {name for feature in schema.derived for name in derived_sources(feature)}
         self.columns = [
@@ -76,7 +86,8 @@ class GraphEncoder(tf.Module):
         Returns
         -------
         dict
-            The ids of each feature, int32 [N]; of a list, a `Bag`. Numeric features, float32 [N].
+            The ids of each feature, int32 [N], or its keys, int64 [N]; of a list, a `Bag`.
+            Numeric features, float32 [N].
         """
         columns = [column for column in self._schema.columns if column.is_feature]
         lists = {c.name: _split(texts[c.name], c) for c in columns if c.is_list}
@@ -97,26 +108,35 @@ class GraphEncoder(tf.Module):
         return {**ids, **bags, **numbers}
 
     def _ids(self, entries: Texts) -> dict[str, tf.Tensor]:
-        """Return the id of each text, int32 [E], by feature."""
-        ids, hashed = {}, []
+        """Return the id or key of each text, int32 or int64 [E], by feature."""
+        ids = {}
+        hashed: dict[str, tf.Tensor] = {}
+        keyed: dict[str, tf.Tensor] = {}
+        buckets = {}
         for column in self._schema.features:
-            if column.name not in entries:
+            name = column.name
+            if name not in entries:
                 continue
-            if column.encoding == "hash":
-                hashed.append(column)
+            if name in self._keyed:
+                keyed[name] = entries[name]
+            elif column.encoding == "hash":
+                hashed[name], buckets[name] = entries[name], column.buckets
             elif column.encoding == "vocab":
-                ids[column.name] = self._ranks[column.name].lookup(entries[column.name])
+                ids[name] = self._ranks[name].lookup(entries[name])
             else:
-                ids[column.name] = _integer(entries[column.name], column)
-        if hashed:
-            # All texts at once: one loop in the graph instead of one for each feature.
-            texts = [entries[column.name] for column in hashed]
-            every = tf.cast(murmur3_32(tf.concat(texts, 0), self._seed), tf.int64)
-            for column, part in zip(
-                hashed, tf.split(every, list(map(tf.size, texts))), strict=True
-            ):
-                ids[column.name] = tf.cast(part % column.buckets, tf.int32)
-        return ids
+                ids[name] = _integer(entries[name], column)
+        found = _of_all(hashed, lambda texts: tf.cast(murmur3_32(texts, self._seed), tf.int64))
+        ids |= {name: tf.cast(part % buckets[name], tf.int32) for name, part in found.items()}
+        return ids | _of_all(keyed, lambda texts: key_of(texts, self._seed))
+
+
+def _of_all(texts: Texts, encode: Callable[[tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Encode the texts of several features at once: one loop in the graph instead of many."""
+    if not texts:
+        return {}
+    encoded = encode(tf.concat(list(texts.values()), 0))
+    parts = tf.split(encoded, [tf.size(text) for text in texts.values()])
+    return dict(zip(texts, parts, strict=True))
 
 
 def _rank_table(vocabularies: Vocabularies, name: str) -> tf.lookup.StaticHashTable:

@@ -1,6 +1,6 @@
 """Evaluates a model on a split."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,11 +102,21 @@ def best_checkpoint(run: RunDirectory) -> Path:
 
 
 class Evaluator:
-    """Evaluates a model now and then; its graph is built once."""
+    """Evaluates a model now and then; its graph is built once.
 
-    def __init__(self, model: MultiTaskModel) -> None:
+    Parameters
+    ----------
+    model
+        The model.
+    predict
+        Returns the logits of a batch, for a model whose variables lie elsewhere.
+    """
+
+    def __init__(
+        self, model: MultiTaskModel, predict: Callable[[FusedBatch], tf.Tensor] | None = None
+    ) -> None:
         self._model = model
-        self._predict = tf.function(model.predict, [model.signature], autograph=False)
+        self._predict = predict or tf.function(model.predict, [model.signature], autograph=False)
 
     def __call__(self, dataset: "Dataset", split: str, step: int) -> Evaluation:
         """Return the metrics on a split of a dataset; see `predictions`."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from smt_model.embedding_export import write_embeddings
-from smt_model.loading import load_run
+from smt_features import open_shards
+from smt_features.key_texts import texts_of
+from smt_model.embedding_export import TextsOf, write_embeddings
+from smt_model.loading import TrainedModel, load_run
 from smt_model.model_card import (
     JSON_NAME,
     MARKDOWN_NAME,
@@ -16,6 +18,8 @@ from smt_model.model_card import (
     describe_model,
     to_markdown,
 )
+from smt_model.origin import Origin
+from smt_model.progress import tell
 from smt_model.serving import ServingModel
 from smt_schemas import UserError
 
@@ -58,11 +62,29 @@ def export_run(
         serving = ServingModel(trained)
         tf.saved_model.save(serving, str(folder), signatures=serving.signatures())
         if embeddings:
-            write_embeddings(trained.model, folder / EMBEDDINGS)
+            write_embeddings(trained.model, folder / EMBEDDINGS, _key_texts(trained))
         card = describe_model(trained, folder)
         (folder / JSON_NAME).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (folder / MARKDOWN_NAME).write_text(to_markdown(card), encoding="utf-8")
     return card
+
+
+def _key_texts(trained: TrainedModel) -> TextsOf | None:
+    """Return what knows the texts of keys, if the data of the run does; say so if it does not."""
+    if not trained.model.embedding_variables:
+        return None
+    where = trained.config.data_location
+    try:
+        dataset = open_shards(where)
+    except UserError as error:
+        tell(f"{error} Keys are exported without their texts.")
+        return None
+    trained.state.origin.require_same(Origin.of(dataset), f"The model in {trained.run.path}")
+    records = dataset.manifest.key_texts
+    if records is None:
+        tell(f"{where} was prepared without --key-texts: keys are exported without their texts.")
+        return None
+    return lambda name, keys: texts_of(dataset.directory, records[name], keys).to_arrow()
 
 
 def _require_free(target: Path, *, overwrite: bool) -> None:

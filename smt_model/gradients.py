@@ -18,7 +18,12 @@ class TowerGradients(NamedTuple):
 
 
 def tower_gradients(
-    model: MultiTaskModel, loss: Loss, inputs: tf.Tensor, labels: tf.Tensor, micro_batches: int
+    model: MultiTaskModel,
+    loss: Loss,
+    inputs: tf.Tensor,
+    labels: tf.Tensor,
+    micro_batches: int,
+    rows: float | None = None,
 ) -> TowerGradients:
     """Return the gradients of `Loss.weighted`.
 
@@ -32,11 +37,13 @@ def tower_gradients(
         Into how many parts of about equal size to cut the batch. They are worked on one after
         the other and their gradients added up, so that only the activations of one are in
         memory: the sums are those of the whole batch, but for rounding.
+    rows
+        What the sums are divided by; None for the rows of the batch, which gives means.
     """
-    rows = tf.cast(tf.shape(labels)[0], tf.float32)
+    divisor = tf.cast(tf.shape(labels)[0], tf.float32) if rows is None else tf.constant(rows)
     if micro_batches == 1:
-        return _part(model, loss, inputs, labels, rows)
-    return _accumulated(model, loss, inputs, labels, micro_batches)
+        return _part(model, loss, inputs, labels, divisor)
+    return _accumulated(model, loss, inputs, labels, micro_batches, divisor)
 
 
 def clip(gradients: Sequence[tf.Tensor], norm: float) -> list[tf.Tensor]:
@@ -61,10 +68,14 @@ def _part(
 
 
 def _accumulated(
-    model: MultiTaskModel, loss: Loss, inputs: tf.Tensor, labels: tf.Tensor, parts: int
+    model: MultiTaskModel,
+    loss: Loss,
+    inputs: tf.Tensor,
+    labels: tf.Tensor,
+    parts: int,
+    rows: tf.Tensor,
 ) -> TowerGradients:
     size = tf.shape(labels)[0]
-    rows = tf.cast(size, tf.float32)
     width = inputs.shape[1]
 
     def goes_on(part: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:

@@ -5,11 +5,14 @@ Serving. Source of the algorithm: Austin Appleby's reference, MurmurHash3_x86_32
 https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
-_WORD = 4
-_CHUNK = 4 * _WORD
+CHUNK = 16
 """Bytes of each text that a turn of the loop takes: most cells of a log fit in one turn."""
+
+_WORD = 4
 
 
 def murmur3_32(texts: tf.Tensor, seed: tf.Tensor | int) -> tf.Tensor:
@@ -30,30 +33,55 @@ def murmur3_32(texts: tf.Tensor, seed: tf.Tensor | int) -> tf.Tensor:
     tf.Tensor
         uint32 [N].
     """
-    lengths = tf.strings.length(texts)
-    longest = tf.reduce_max(lengths)
 
-    def take_chunk(start: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        chunk = tf.strings.substr(
-            texts, tf.minimum(start, lengths), tf.fill([tf.size(texts)], _CHUNK)
-        )
-        words = tf.bitcast(tf.io.decode_raw(chunk, tf.int32, fixed_length=_CHUNK), tf.uint32)
-        for index, word in enumerate(tf.unstack(words, _CHUNK // _WORD, axis=1)):
+    def mix(chunk: tf.Tensor, left: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor]:
+        words = tf.bitcast(tf.io.decode_raw(chunk, tf.int32, fixed_length=CHUNK), tf.uint32)
+        for index, word in enumerate(tf.unstack(words, CHUNK // _WORD, axis=1)):
             # The last bytes of a text are a word filled up with zeros, and mixed in without
             # the second half of the round; beyond them come words of zero, which change nothing.
             begun = tf.bitwise.bitwise_xor(state, _scramble(word))
-            is_whole = start + (index + 1) * _WORD <= lengths
+            is_whole = (index + 1) * _WORD <= left
             state = tf.where(is_whole, _rotate(begun, 13) * _u32(5) + _u32(0xE6546B64), begun)
-        return start + _CHUNK, state
+        return (state,)
 
     initial = tf.fill([tf.size(texts)], tf.convert_to_tensor(seed, tf.uint32))
-    _, state = tf.while_loop(
-        lambda start, _: start < longest,
-        take_chunk,
-        (tf.constant(0), initial),
-        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+    (state,) = mix_chunks(texts, mix, [initial])
+    lengths = tf.cast(tf.strings.length(texts), tf.uint32)
+    return _finish(tf.bitwise.bitwise_xor(state, lengths))
+
+
+def mix_chunks(
+    texts: tf.Tensor, mix: Callable[..., tuple[tf.Tensor, ...]], initial: list[tf.Tensor]
+) -> list[tf.Tensor]:
+    """Mix the bytes of texts into the state of a hash, `CHUNK` at a time.
+
+    Parameters
+    ----------
+    texts
+        string [N].
+    mix
+        Takes string [N], the next bytes of each text, which may be fewer than `CHUNK`; int32
+        [N], how many bytes each text still has, at most 0 behind its end; and the state, [N]
+        each. Returns the new state.
+    initial
+        The state before the first byte.
+    """
+    lengths = tf.strings.length(texts)
+    longest = tf.reduce_max(lengths)
+
+    def turn(start: tf.Tensor, *state: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        chunk = tf.strings.substr(
+            texts, tf.minimum(start, lengths), tf.fill([tf.size(texts)], CHUNK)
+        )
+        return start + CHUNK, *mix(chunk, lengths - start, *state)
+
+    _, *state = tf.while_loop(
+        lambda start, *_: start < longest,
+        turn,
+        (tf.constant(0), *initial),
+        shape_invariants=(tf.TensorShape([]), *(tf.TensorShape([None]) for _ in initial)),
     )
-    return _finish(tf.bitwise.bitwise_xor(state, tf.cast(lengths, tf.uint32)))
+    return state  # type: ignore[no-any-return]
 
 
 def _scramble(word: tf.Tensor) -> tf.Tensor:

@@ -28,10 +28,15 @@ class Interruption:
     """Holds signals back inside the ``with`` block; a second one ends the process at once.
 
     Python delivers signals to the main thread only: in another one nothing is held back.
+
+    Attributes
+    ----------
+    requested
+        Number of the signal that came; None when none did.
     """
 
     def __init__(self) -> None:
-        self._requested: int | None = None
+        self.requested: int | None = None
         self._at_once = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -55,8 +60,8 @@ class Interruption:
         ------
         StopRequestedError
         """
-        if self._requested is not None:
-            raise StopRequestedError(self._requested)
+        if self.requested is not None:
+            raise StopRequestedError(self.requested)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -69,7 +74,7 @@ class Interruption:
             self._at_once = False
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        self._requested = number
+        self.requested = number
         self._restore()
         if self._at_once:
             raise StopRequestedError(number)

@@ -1,6 +1,6 @@
 """SimpleMultiTask: shared embeddings, and a tower for each task."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -10,10 +10,12 @@ from smt_model.embedding import EmbeddingTable
 from smt_model.ev.key_table import KeyTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
-from smt_model.layout import fused_tables, separate_tables
+from smt_model.layout import TableLayout, fused_tables, separate_tables
 from smt_model.multihash import MultiHash
 from smt_model.tower import Tower
 from smt_schemas import DatasetSchema
+
+MakeTable = Callable[[TableLayout, int, Mapping[str, float]], EmbeddingTable]
 
 EV_CAPACITY = 1 << 24
 """Keys that a table has room for, if nothing else is asked."""
@@ -47,6 +49,8 @@ class MultiTaskModel(tf.Module):
         Keys that a table has room for.
     multihash
         Features whose buckets share two small tables, and how.
+    make_table
+        Makes a table, given its layout, the seed and the slots.
 
     Attributes
     ----------
@@ -74,6 +78,7 @@ class MultiTaskModel(tf.Module):
         variables: Mapping[str, EvOptions] | None = None,
         capacity: int = EV_CAPACITY,
         multihash: Mapping[str, MultiHash] | None = None,
+        make_table: MakeTable = EmbeddingTable,
     ) -> None:
         super().__init__(name="simple_multitask")
         self.schema = schema
@@ -90,13 +95,20 @@ class MultiTaskModel(tf.Module):
         numerics = [column.name for column in schema.numerics]
         tasks = list(schema.tasks.values())
         self.fuser = Fuser(layouts, tasks, numerics, self.embedding_variables)
-        self.tables = [EmbeddingTable(layout, seed, slots or {}) for layout in layouts]
+        self.tables = [make_table(layout, seed, slots or {}) for layout in layouts]
         width = sum(layout.width for layout in layouts) + len(numerics)
         if bf16 and bf16_native is None:
             bf16_native = kernels().native
         self.bf16_native = bf16_native if bf16 else None
         native = bool(self.bf16_native)
         self.towers = [Tower(task, width, seed, bf16=bf16, native=native) for task in schema.tasks]
+
+    def keys_of(self, feature: str) -> tuple[KeyTable, EmbeddingTable] | None:
+        """Return the keys of an embedding variable and the table of their vectors, or None."""
+        for variables, table in zip(self.embedding_variables, self.tables, strict=False):
+            if feature in variables.tables:
+                return variables.tables[feature], table
+        return None
 
     @property
     def key_tables(self) -> list[KeyTable]:

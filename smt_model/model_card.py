@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from smt_model.checkpoint import FileRecord
 from smt_model.loading import TrainedModel
+from smt_model.model import MultiTaskModel
 from smt_model.report import Evaluation
 from smt_model.tensors import file_digest
+from smt_schemas import Column
 
 JSON_NAME = "model_card.json"
 MARKDOWN_NAME = "MODEL_CARD.md"
@@ -19,7 +21,15 @@ _PLACES = {"data_location", "output_dir", "checkpoint"}
 
 
 class FeatureCard(BaseModel):
-    """How one input is encoded: `separator` is that of a list."""
+    """How one input is encoded.
+
+    Attributes
+    ----------
+    separator
+        That of a list.
+    keys
+        How many keys own a vector; None where each bucket has one.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,6 +38,7 @@ class FeatureCard(BaseModel):
     buckets: int
     dim: int
     separator: str | None
+    keys: int | None = None
 
 
 class ModelCard(BaseModel):
@@ -92,16 +103,7 @@ def describe_model(trained: TrainedModel, directory: Path) -> ModelCard:
         schema_digest=schema.digest,
         hash=state.origin.hash,
         dataset=state.origin.dataset,
-        features={
-            column.name: FeatureCard(
-                role=column.role,
-                encoding=column.encoding,
-                buckets=column.buckets,
-                dim=column.dim,
-                separator=column.separator,
-            )
-            for column in schema.features
-        },
+        features={column.name: _feature(column, trained.model) for column in schema.features},
         tasks=schema.tasks,
         metrics=found[-1] if found else None,
         options=trained.config.model_dump(mode="json", exclude=_PLACES),
@@ -111,11 +113,23 @@ def describe_model(trained: TrainedModel, directory: Path) -> ModelCard:
     )
 
 
+def _feature(column: Column, model: MultiTaskModel) -> FeatureCard:
+    owned = model.keys_of(column.name)
+    return FeatureCard(
+        role=column.role,
+        encoding=column.encoding,
+        buckets=column.buckets,
+        dim=column.dim,
+        separator=column.separator,
+        keys=len(owned[0].owners) if owned else None,
+    )
+
+
 def to_markdown(card: ModelCard) -> str:
     """Return the card for people to read."""
     tasks = [f"- `{task}`: P({label} = 1 | impression)" for task, label in card.tasks.items()]
     features = [
-        f"| `{name}` | {feature.role} | {feature.encoding} | {feature.buckets:,} | "
+        f"| `{name}` | {feature.role} | {feature.encoding} | {_vectors(feature)} | "
         f"{feature.dim} | {_code(feature.separator)} |"
         for name, feature in card.features.items()
     ]
@@ -139,11 +153,12 @@ Each is a probability over all impressions, not over clicks. Inputs are not vali
 
 ## Inputs
 
-| feature | of | encoding | buckets | width | separator |
+| feature | of | encoding | vectors of | width | separator |
 | --- | --- | --- | --- | --- | --- |
 {_lines(features)}
 
 Hash: {hashed}. Different texts may share a bucket; the model cannot tell them apart then.
+Keys are not shared.
 
 ## Metrics
 
@@ -170,6 +185,10 @@ Hash: {hashed}. Different texts may share a bucket; the model cannot tell them a
 
 def _lines(lines: list[str]) -> str:
     return "\n".join(lines)
+
+
+def _vectors(feature: FeatureCard) -> str:
+    return f"{feature.buckets:,} buckets" if feature.keys is None else f"{feature.keys:,} keys"
 
 
 def _code(separator: str | None) -> str:

@@ -70,18 +70,15 @@ class Part:
 
     def write(self, values: NDArray[np.generic]) -> None:
         """Replace the values."""
-        if self.columns is None:
-            self.variable[self.rows].assign(values)
-            return
-        # Row by row, as a slice of columns would copy an entire table.
+        # Row by row, as a slice would copy an entire table.
         for start in range(0, len(values), PIECE):
-            piece = values[start : start + PIECE]
-            numbers = tf.range(len(piece)) + (self.rows.start + start)
-            rows = self.variable.sparse_read(numbers).numpy()
-            rows[:, self.columns] = piece
-            tf.raw_ops.ResourceScatterUpdate(
-                resource=self.variable.handle, indices=numbers, updates=rows
-            )
+            rows = values[start : start + PIECE]
+            numbers = tf.range(len(rows)) + (self.rows.start + start)
+            if self.columns is not None:
+                kept = self.variable.sparse_read(numbers).numpy()
+                kept[:, self.columns] = rows
+                rows = kept
+            self.variable.scatter_update(tf.IndexedSlices(rows, numbers))
 
 
 def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:

@@ -69,6 +69,8 @@ class Recorder:
         progress
             Who watches.
         """
+        if not self._steps:  # the chief of a cluster waited while others trained
+            return
         seconds = time.perf_counter() - self._since
         loss, *by_task = (self._sums / self._steps).tolist()
         report = Report(

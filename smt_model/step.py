@@ -8,10 +8,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model.batching import FusedBatch
-from smt_model.gradients import clip, tower_gradients
 from smt_model.loss import Loss
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
+from smt_model.update import add_penalty, batch_gradients, update
 
 UNROLL = 5
 """Steps in one call of the graph; more did not pay."""
@@ -92,37 +92,10 @@ class TrainStep:
         return self._model.read(batch)
 
     def _step(self, batch: FusedBatch, rows: list[list[tf.Tensor]]) -> tf.Tensor:
-        model, optimizer = self._model, self._optimizer
-        losses, sparse, dense = self._gradients([vectors for vectors, *_ in rows], batch)
+        vectors = [vectors for vectors, *_ in rows]
+        found = batch_gradients(self._model, self._loss, vectors, batch, self._micro_batches)
         if self._async_embedding:
-            rows = model.read(batch)
-        if self._clip_norm:
-            clipped = clip([*sparse, *dense], self._clip_norm)
-            sparse, dense = clipped[: len(sparse)], clipped[len(sparse) :]
-        rate = optimizer.advance()
-        for variable, gradient in zip(model.dense_variables, dense, strict=True):
-            optimizer.apply(variable, gradient, rate)
-        for table, part, (values, *slots), gradient in zip(
-            model.tables, batch.tables, rows, sparse, strict=True
-        ):
-            table.write(part, optimizer.update(table, values, slots, gradient, rate))
-        return losses
-
-    def _gradients(
-        self, vectors: list[tf.Tensor], batch: FusedBatch
-    ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
-        """Return the losses, and the gradients of the vectors and of the dense variables."""
-        model, loss = self._model, self._loss
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(vectors)
-            inputs = model.inputs(vectors, batch)
-        by_task, back, dense = tower_gradients(
-            model, loss, inputs, batch.labels, self._micro_batches
-        )
-        sparse = tape.gradient(inputs, vectors, back)
-        total = loss.weighted(by_task)
-        if loss.l2:
-            total += loss.penalty(model.kernels)
-            for position, kernel in enumerate(model.kernels):  # they are the first of `dense`
-                dense[position] += loss.l2 * kernel
-        return tf.concat([[total], by_task], axis=0), sparse, dense
+            rows = self._model.read(batch)
+        total = add_penalty(self._model, self._loss, found)
+        update(self._model, self._optimizer, batch.tables, rows, found, self._clip_norm)
+        return tf.concat([[total], found.by_task], axis=0)

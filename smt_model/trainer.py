@@ -1,16 +1,18 @@
 """The state of a training run, and what moves it on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from smt_features import Batch
+from smt_features.batch import cut, rows_of
 from smt_model import checkpoint
-from smt_model.assembly import assemble
+from smt_model.assembly import Assembly, assemble
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
 from smt_model.ev.elimination import eliminate
@@ -22,7 +24,8 @@ from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
 from smt_model.step import UNROLL
 from smt_model.timeline import traced
-from smt_schemas import UserError
+from smt_model.work_queue import QueueState, Work
+from smt_schemas import DatasetSchema, UserError
 
 if TYPE_CHECKING:
     from smt_features import Dataset, Split
@@ -35,6 +38,18 @@ _DEPTH = 4 * UNROLL
 
 class Trainer:
     """A run in progress.
+
+    Parameters
+    ----------
+    config, dataset, run
+        The options, the data and the directory of the run.
+    bf16_native
+        As for `MultiTaskModel`.
+    share
+        Index and number of the workers that make each step together: a batch has the rows of
+        all of them, and each works on its share.
+    assemble
+        Makes the model, its optimizer and its step, given what `smt_model.assembly.assemble` is.
 
     Attributes
     ----------
@@ -54,13 +69,19 @@ class Trainer:
         dataset: "Dataset",
         run: RunDirectory,
         bf16_native: bool | None = None,
+        *,
+        share: tuple[int, int] = (0, 1),
+        assemble: Callable[[TrainConfig, DatasetSchema, int, bool | None], Assembly] = assemble,
     ) -> None:
         self._config = config
+        self._share = share
         self._origin = Origin.of(dataset)
         self._run = run
         self._split = dataset[TRAIN]
-        self.step = 0
-        self.steps_per_epoch = self._split.steps(config.batch_size)
+        self._work = Work(self._split, config) if config.workqueue else None
+        self._queue = QueueState()
+        self.step = self._before = self._first = 0
+        self.steps_per_epoch = self._epoch_steps()
         self.total = config.total_steps(self.steps_per_epoch)
         self.model, self._optimizer, self._train_step = assemble(
             config, dataset.schema, self.total, bf16_native
@@ -86,15 +107,21 @@ class Trainer:
             When it is of another model.
         """
         start.load(self.model, self._optimizer)
-        self.step = self._saved = start.state.step
+        self.step = self._before = self._first = self._saved = start.state.step
+        self._queue = start.state.queue or self._queue
 
-    def batches(self, stop: int) -> AbstractContextManager[Iterable[FusedBatch]]:
-        """Return the batches from here to a step.
+    def batches(self, stop: int) -> AbstractContextManager[Iterable[Any]]:
+        """Return the batches from here to a step, as `advance` takes them.
 
         They are made ahead in a thread, unless ``--no-smartstaged`` or ``--tf`` is given.
         """
         if self._batches is None:
-            self._batches = fused_batches(self.model, self._split, self._config, self.step)
+            rows = (
+                self._work.left(self._queue)
+                if self._work
+                else rows_from(self._split, self._config, self.step)
+            )
+            self._batches = fused_batches(self.model, rows, self.step, self._share)
         made, self._stop = islice(self._batches, stop - self.step), stop
         staged = self._config.smartstaged and not self._config.tf
         return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
@@ -111,7 +138,7 @@ class Trainer:
         stops = [LOG_STEPS, self._config.save_steps, self._config.eval_steps]
         return min(self.total, *(self.step + every - self.step % every for every in stops if every))
 
-    def advance(self, batches: Iterator[FusedBatch]) -> NDArray[np.float32]:
+    def advance(self, batches: Iterator[Any]) -> NDArray[np.float32]:
         """Train on the next few batches, at most up to where something has to be done.
 
         Returns
@@ -129,7 +156,7 @@ class Trainer:
             losses = self._train_step(group)
         self._incremental.add(group)
         self._require_finite(losses)
-        self.step += len(losses)
+        self._before, self.step = self.step, self.step + len(losses)
         self._last = group[-1]
         return losses
 
@@ -232,10 +259,19 @@ class Trainer:
             origin=self._origin,
             pending=pending,
             bf16_native=self.model.bf16_native,
+            queue=self._queue_now(),
         )
 
+    def _epoch_steps(self) -> int:
+        return (
+            self._work.steps_per_epoch if self._work else self._split.steps(self._config.batch_size)
+        )
+
+    def _queue_now(self) -> QueueState | None:
+        return self._queue.after(self.step - self._first, self._work) if self._work else None
+
     def _is_due(self, every: int) -> bool:
-        return self.step == self.total or bool(every and self.step % every == 0)
+        return self.step == self.total or bool(every and self.step // every > self._before // every)
 
     def _group(self) -> int:
         config = self._config
@@ -261,15 +297,25 @@ class Trainer:
             raise UserError(msg)
 
 
-def fused_batches(
-    model: MultiTaskModel, split: "Split", config: TrainConfig, start: int
-) -> Iterator[FusedBatch]:
-    """Yield the batches from step ``start`` on, as tensors, epoch after epoch, without end."""
+def rows_from(split: "Split", config: TrainConfig, start: int) -> Iterator[Batch]:
+    """Yield the batches from step ``start`` on, epoch after epoch, without end."""
     steps = split.steps(config.batch_size)
     for epoch in count(start // steps):
         first = max(start - epoch * steps, 0)
-        rows = split.batches(
+        yield from split.batches(
             config.batch_size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
         )
-        for step, batch in enumerate(rows, epoch * steps + first + 1):
-            yield tf.nest.map_structure(tf.constant, model.fuser(batch, step))
+
+
+def fused_batches(
+    model: MultiTaskModel, batches: Iterable[Batch], start: int, share: tuple[int, int] = (0, 1)
+) -> Iterator[FusedBatch]:
+    """Yield batches as tensors; the first is that of step ``start``, counted from 0.
+
+    With a ``share`` (index, count), each is that part of the batch.
+    """
+    index, workers = share
+    for step, batch in enumerate(batches, start + 1):
+        rows = rows_of(batch)
+        own = cut(batch, rows * index // workers, rows * (index + 1) // workers)
+        yield tf.nest.map_structure(tf.constant, model.fuser(own if workers > 1 else batch, step))

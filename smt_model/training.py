@@ -1,5 +1,6 @@
 """Trains a model, from the options to the metrics, and goes on with a run that was stopped."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,11 +59,8 @@ def train(
     StopRequestedError
         When SIGTERM or SIGINT came; the run is saved then.
     """
-    dataset = open_shards(config.data_location)
-    for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
-        dataset[split]
-    _require_metric(config, dataset)
-    task_weights(config.task_weight, dataset.schema.tasks)
+    dataset = open_dataset(config)
+    config = config.with_options_of(dataset.schema)
     statistics = StatisticSteps.of()
     given = Path(config.checkpoint) if config.checkpoint else None
     path = resume or given or new_run(Path(config.output_dir))
@@ -70,28 +68,70 @@ def train(
         run = RunDirectory(path)
         start = find_start(run, config, Origin.of(dataset), tell)
         run.write_config(config)
-        return run, _Training(config, dataset, run, start, statistics).finish()
+        trainer = Trainer(config, dataset, run, native_bf16(config, start))
+        if start:
+            trainer.restore(start)
+        return run, Training(config, dataset, run, trainer, start, statistics).finish()
 
 
-class _Training:
-    """A run from some step on."""
+def open_dataset(config: TrainConfig) -> "Dataset":
+    """Open the data of a run.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read, or lacks something that the options name.
+    """
+    dataset = open_shards(config.data_location)
+    for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
+        dataset[split]
+    _require_metric(config, dataset)
+    task_weights(config.task_weight, dataset.schema.tasks)
+    return dataset
+
+
+def native_bf16(config: TrainConfig, start: Start | None) -> bool | None:
+    """Return whether a run uses BF16 kernels, as it began or as is faster; None without BF16."""
+    recorded = start.state.bf16_native if start else None
+    return uses_native(recorded, tell) if config.bf16 else None
+
+
+class Training:
+    """A run from some step on.
+
+    Parameters
+    ----------
+    config, dataset, run, trainer
+        The options, the data, the directory and the state of the run.
+    start
+        Where it goes on; None for the beginning.
+    statistics
+        Measures between two steps, if that is asked for.
+    interruption
+        Takes in signals.
+    agree
+        Makes of this process's wish to end the run, by early stopping, what all processes do.
+    evaluator
+        Evaluates; None for one of the trainer's model.
+    """
 
     def __init__(
         self,
         config: TrainConfig,
         dataset: "Dataset",
         run: RunDirectory,
+        trainer: Trainer,
         start: Start | None,
         statistics: StatisticSteps | None,
+        *,
+        interruption: Interruption | None = None,
+        agree: Callable[[bool], bool] = bool,
+        evaluator: Evaluator | None = None,
     ) -> None:
         self._config = config
         self._dataset = dataset
         self._run = run
-        recorded = start.state.bf16_native if start else None
-        native = uses_native(recorded, tell) if config.bf16 else None
-        self._trainer = Trainer(config, dataset, run, native)
-        if start:
-            self._trainer.restore(start)
+        self._trainer = trainer
         self._restored = start.names if start else None
         self._recorder = Recorder(
             run,
@@ -103,8 +143,10 @@ class _Training:
         evaluations = run.metrics.evaluations()
         self._latest = evaluations[-1] if evaluations else None
         self._stopping = EarlyStopping.of(config, evaluations)
-        self._evaluator = Evaluator(self._trainer.model)
-        self._interruption = Interruption()
+        self._evaluator = evaluator or Evaluator(self._trainer.model)
+        self._interruption = interruption or Interruption()
+        self._agree = agree
+        self._stopped = self._wants_to_stop
         asked = config.steps or config.epochs
         self._measures = [None if asked else Forecast(self._trainer.total), statistics]
 
@@ -122,7 +164,7 @@ class _Training:
                     self._save()
                 progress.say(f"Saved at step {trainer.step:,}. Go on: {self._command()}")
                 raise
-            if self._stopping and self._stopping.stops:
+            if self._stopping and self._stopped:
                 progress.say(f"Stopped early: {self._stopping.describe()}")
         return self._stopping.best if self._stopping else self._evaluation_of(trainer.step)
 
@@ -130,6 +172,7 @@ class _Training:
         trainer, recorder = self._trainer, self._recorder
         if trainer.is_saved:  # the process before may have ended between the two
             self._evaluate(progress)
+        self._stopped = self._agree(self._wants_to_stop)
         while self._goes_on():
             stop = trainer.pause
             with trainer.batches(stop) as batches:
@@ -155,10 +198,15 @@ class _Training:
             elif trainer.saves_delta_now:
                 trainer.save_delta(recorder.pending, self._best_step)
             self._evaluate(progress)
+        if self._stopping and trainer.evaluates_now:
+            self._stopped = self._agree(self._wants_to_stop)
+
+    @property
+    def _wants_to_stop(self) -> bool:
+        return self._stopping is not None and self._stopping.stops
 
     def _goes_on(self) -> bool:
-        stopped = self._stopping is not None and self._stopping.stops
-        return self._trainer.step < self._trainer.total and not stopped
+        return self._trainer.step < self._trainer.total and not self._stopped
 
     def _save(self) -> None:
         self._trainer.save(self._recorder.pending, self._best_step)

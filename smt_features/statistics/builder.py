@@ -1,6 +1,6 @@
 """Builds the statistics of a dataset from its rows, in one pass."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import polars as pl
 
@@ -44,44 +44,50 @@ class StatisticsBuilder:
         """Add rows that were counted, as on another thread."""
         self._split(split).add(counted)
 
-    def to_frames(self, *, final: bool = False) -> Iterator[pl.DataFrame]:
-        """Yield all counts, for `add_frame` of another builder.
+    def to_frame(self) -> pl.DataFrame:
+        """Return all counts, for `add_frame` of another builder.
 
-        Parameters
-        ----------
-        final
-            No other rows will be added to these: what only they would need is left out.
-
-        Yields
-        ------
+        Returns
+        -------
         polars.DataFrame
             ``split``, ``column``, ``kind`` (what is counted), ``value`` (String) and ``count``
             (Int64), in an order that the rows' does not decide.
         """
-        for split, counts in self.splits.items():
-            yield from counts.to_frames(split, whole_sample=not final)
-
-    def to_frame(self) -> pl.DataFrame:
-        """Return all counts at once, for other rows to be added to."""
-        return pl.concat([pl.DataFrame(schema=COUNTS), *self.to_frames()])
+        frames = [frame for name, split in self.splits.items() for frame in split.to_frames(name)]
+        return pl.concat([pl.DataFrame(schema=COUNTS), *frames])
 
     def add_frame(self, counts: pl.DataFrame) -> None:
-        """Add what another builder's `to_frames` yielded."""
+        """Add what another builder's `to_frame` returned, or its `finish` wrote."""
         for (split,), part in counts.group_by("split", maintain_order=True):
             self._split(str(split)).add_frame(part)
 
-    def finish(self) -> Statistics:
-        """Return the statistics; splits stand in the schema's order."""
+    def finish(
+        self, write: Callable[[Iterator[pl.DataFrame]], None] = lambda _frames: None
+    ) -> Statistics:
+        """Return the statistics; splits stand in the schema's order.
+
+        Parameters
+        ----------
+        write
+            Called several times with some of the counts that the statistics come from, in the
+            form of `to_frame`. What only other rows would need is left out.
+        """
         splits = self.splits
         first, *others = splits or [""]
         columns: dict[str, list[ColumnStatistics]] = {split: [] for split in splits}
         drift: dict[str, list[ColumnDrift]] = {other: [] for other in others}
         users = {other: distinct_users(splits[first], splits[other]) for other in others}
         # All that is known of a column takes much memory, so one at a time.
+        for split, counts in splits.items():
+            write(counts.row_frames(split))
+            write(counts.sample_frames(split, whole=False))
         for column in self._schema.columns:
-            found = {split: counts.column(column) for split, counts in splits.items()}
-            for split, counts in found.items():
-                columns[split].append(column_statistics(counts, self._seed))
+            found = {}
+            for split, counts in splits.items():
+                totals = counts.totals(column)
+                write(counts.column_frames(split, totals))
+                found[split] = counts.column_of(totals)
+                columns[split].append(column_statistics(found[split], self._seed))
             for other in others:
                 drift[other].append(
                     column_drift(found[first], found[other], users[other], self._schema.drift)

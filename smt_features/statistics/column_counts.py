@@ -1,4 +1,4 @@
-"""All that was counted of one column: what its figures are computed from."""
+"""All that was counted of one column: as it was added up, and as figures are computed from it."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,40 @@ import numpy as np
 import polars as pl
 
 from smt_features.lists import Int64s
-from smt_features.statistics.sketch import Sketch
+from smt_features.statistics.sketch import COUNT, Sketch
 from smt_features.statistics.value_counts import is_null_text
 from smt_schemas import Column
+
+
+@dataclass(frozen=True)
+class ColumnTotals:
+    """What was added up of a column of a split.
+
+    Attributes
+    ----------
+    values
+        ``value`` and ``count`` of all texts; where there is a sketch, of those that it lacks.
+    sketch
+        The sketch of the texts that ``values`` lacks, or None where it lacks none.
+    by_length, distinct_entries
+        As in `ColumnCounts`.
+    positives
+        By label: ``value`` and ``count`` of the rows whose label is 1.
+    """
+
+    column: Column
+    values: pl.DataFrame
+    sketch: Sketch | None
+    by_length: Int64s
+    distinct_entries: int
+    positives: dict[str, pl.DataFrame]
+
+    @property
+    def nulls(self) -> int:
+        """Rows whose cell is missing."""
+        if self.column.is_list:
+            return int(self.by_length[0])
+        return int(self.values.filter(is_null_text(self.column))[COUNT].sum())
 
 
 @dataclass(frozen=True)
@@ -59,3 +90,12 @@ class ColumnCounts:
         if self.column.is_list:
             return int(self.by_length @ np.arange(len(self.by_length)))
         return self.rows
+
+
+def distinct(column: Column, values: pl.DataFrame, sketch: Sketch | None) -> int:
+    """Return the distinct values without nulls, estimated where there is a sketch.
+
+    The arguments are those of `ColumnTotals`.
+    """
+    present = values.filter(~is_null_text(column))
+    return sketch.with_counts(present).distinct if sketch else present.height

@@ -1,13 +1,17 @@
 """Counts the values of the rows whose label is 1: few rows, so many blocks' at a time."""
 
-from collections.abc import Iterator
-
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from smt_features.parquet import OLDEST
 from smt_features.statistics.kinds import rated_columns
-from smt_features.statistics.value_counts import MERGE_ROWS, Counted, ValueCounts, group_texts
+from smt_features.statistics.value_counts import (
+    NO_IDS,
+    Counted,
+    ValueCounts,
+    group_texts,
+)
+from smt_features.statistics.waiting import Waiting, detached
 from smt_schemas import DatasetSchema
 
 
@@ -15,9 +19,10 @@ def positive_rows(cells: pl.DataFrame, schema: DatasetSchema) -> pa.Table:
     """Return the labels and the rated columns of the rows that have a label of 1."""
     labels = [label.name for label in schema.labels]
     names = [*labels, *(column.name for column in rated_columns(schema))]
-    is_positive = pl.any_horizontal(pl.lit(False), *(pl.col(label) == "1" for label in labels))
-    # A copy: a view of strings would keep the whole block in memory.
-    return cells.select(names).filter(is_positive).to_arrow(compat_level=OLDEST)
+    is_positive = np.zeros(cells.height, np.bool_)
+    for label in labels:
+        is_positive |= (cells[label] == "1").to_numpy()
+    return detached(cells.select(names)[np.flatnonzero(is_positive)])
 
 
 class PositiveCounts:
@@ -25,28 +30,23 @@ class PositiveCounts:
 
     def __init__(self, schema: DatasetSchema, hash_seed: int) -> None:
         self._labels = [label.name for label in schema.labels]
+        self._names = [column.name for column in rated_columns(schema)]
         self._counts = {
             (label, column.name): ValueCounts(column, hash_seed)
             for label in self._labels
             for column in rated_columns(schema)
         }
-        self._waiting: list[pa.Table] = []
+        self._waiting = Waiting()
 
     def add(self, rows: pa.Table) -> None:
         """Add what `positive_rows` returned."""
-        self._waiting.append(rows)
-        if sum(table.num_rows for table in self._waiting) >= MERGE_ROWS:
+        self._waiting.add(rows)
+        if self._waiting.is_enough:
             self._count()
 
     def add_counts(self, label: str, name: str, counted: Counted) -> None:
         """Add counts of one label and column."""
         self._counts[label, name].add(counted)
-
-    def frames(self) -> Iterator[tuple[str, str, pl.DataFrame]]:
-        """Yield label, column, and ``value`` and ``count`` of its rows whose label is 1."""
-        self._count()
-        for (label, name), values in self._counts.items():
-            yield label, name, values.frame()
 
     def of(self, name: str) -> dict[str, pl.DataFrame]:
         """Return ``value`` and ``count`` of one column, by label."""
@@ -54,10 +54,10 @@ class PositiveCounts:
         return {label: found.frame() for (label, of), found in self._counts.items() if of == name}
 
     def _count(self) -> None:
-        if not self._waiting:
+        rows = self._waiting.take()
+        if rows is None:
             return
-        rows = pl.DataFrame(pa.concat_tables(self._waiting))
-        self._waiting = []
-        positive = {label: rows.filter(pl.col(label) == "1") for label in self._labels}
-        for (label, name), counts in self._counts.items():
-            counts.add(group_texts(positive[label][name]))
+        for label in self._labels:
+            positive = rows.filter(pl.col(label) == "1")
+            for name, texts in group_texts(positive, self._names).items():
+                self._counts[label, name].add(Counted(NO_IDS, NO_IDS, texts))

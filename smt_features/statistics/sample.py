@@ -1,10 +1,11 @@
 """A uniform sample of rows that does not depend on the order in which they come."""
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from smt_features.lists import Int64s
-from smt_features.parquet import OLDEST
+from smt_features.statistics.waiting import detached
 
 SAMPLE_ROWS = 1 << 13
 """Rows of a sample; a share p of it has a standard error of sqrt(p(1 - p) / 8,192)."""
@@ -18,12 +19,15 @@ NO_LIMIT = 1 << 63
 
 
 def rows_below(cells: pl.DataFrame, places: Int64s, limit: int) -> pa.Table:
-    """Return the rows whose random number is below a limit, with it in ``PLACE``."""
-    chosen = cells.with_columns(pl.Series(PLACE, places))
-    if limit < NO_LIMIT:
-        chosen = chosen.filter(pl.col(PLACE) < limit)
-    # A copy: a view of strings would keep the whole block in memory.
-    return chosen.to_arrow(compat_level=OLDEST)
+    """Return the rows whose random number is below a limit, with it in ``PLACE``.
+
+    Of more than a sample has, those with the smallest numbers.
+    """
+    chosen = np.flatnonzero(places < limit)
+    if len(chosen) > SAMPLE_ROWS:
+        least = np.argpartition(places[chosen], SAMPLE_ROWS)[:SAMPLE_ROWS]
+        chosen = chosen[np.sort(least)]
+    return detached(cells[chosen].with_columns(pl.Series(PLACE, places[chosen])))
 
 
 class RowSample:
@@ -59,7 +63,7 @@ class RowSample:
 
     def _shrink(self) -> None:
         rows = pl.DataFrame(pa.concat_tables(self._tables)).sort(PLACE).head(SAMPLE_ROWS)
-        self._tables = [rows.to_arrow(compat_level=OLDEST)]
+        self._tables = [detached(rows)]
         self._rows = rows.height
         if rows.height == SAMPLE_ROWS:
             self.limit = rows[PLACE][-1]

@@ -7,12 +7,14 @@ import polars as pl
 
 from smt_features.lists import Int64s
 from smt_features.parquet import OLDEST
-from smt_features.statistics.column_counts import ColumnCounts
+from smt_features.statistics.column_counts import ColumnCounts, ColumnTotals, distinct
 from smt_features.statistics.positives import PositiveCounts
 from smt_features.statistics.sample import PLACE, RowSample
 from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.statistics.tally import Tally
-from smt_features.statistics.value_counts import NO_IDS, Counted, ValueCounts, is_null_text
+from smt_features.statistics.user_runs import count_runs, user_columns
+from smt_features.statistics.value_counts import NO_IDS, Counted, ValueCounts
+from smt_features.statistics.waiting import Waiting
 from smt_schemas import Column, DatasetSchema
 
 COUNTS = {
@@ -37,6 +39,8 @@ class SplitCounts:
         self._distinct = dict.fromkeys(self._lengths, 0)
         self._combinations: dict[str, int] = {}
         self._sample = RowSample()
+        self._user_columns = [column.name for column in user_columns(schema)]
+        self._user_runs = Waiting()
 
     @property
     def rows(self) -> int:
@@ -58,6 +62,9 @@ class SplitCounts:
         self._rows += counted.rows
         for name, values in counted.values.items():
             self._values[name].add(values)
+        self._user_runs.add(counted.user_runs)
+        if self._user_runs.is_enough:
+            self._count_users()
         self._positives.add(counted.positives)
         for name, lists in counted.lists.items():
             self._lengths[name] = _added(self._lengths[name], lists.lengths)
@@ -69,20 +76,34 @@ class SplitCounts:
     def users(self) -> int | None:
         """Return the number of distinct users, or None where the schema names no user column."""
         named = [c for c in self.schema.columns if c.name == self.schema.user_column]
-        return self.column(named[0]).distinct if named else None
+        if not named:
+            return None
+        values = self._counted(named[0].name)
+        return distinct(named[0], values.frame(), values.sketch())
+
+    def totals(self, column: Column) -> ColumnTotals:
+        """Return what was added up of a column."""
+        name = column.name
+        values = self._counted(name)
+        return ColumnTotals(
+            column=column,
+            values=values.frame(),
+            sketch=values.sketch(),
+            by_length=self._lengths.get(name, NO_IDS),
+            distinct_entries=self._distinct.get(name, 0),
+            positives=self._positives.of(name),
+        )
 
     def column(self, column: Column) -> ColumnCounts:
         """Return the counts of a column."""
-        name = column.name
-        values = self._values[name]
-        counts, sketch = values.frame(), values.sketch()
-        nulls = int(counts.filter(is_null_text(column))[COUNT].sum())
-        present = counts.filter(~is_null_text(column))
-        distinct = present.height
-        positives = self._positives.of(name)
+        return self.column_of(self.totals(column))
+
+    def column_of(self, totals: ColumnTotals) -> ColumnCounts:
+        """Return the counts of a column, from what was added up of it."""
+        column, counts, sketch = totals.column, totals.values, totals.sketch
+        positives = totals.positives
         sample = pl.DataFrame()
         if sketch is not None:
-            distinct = sketch.with_counts(present).distinct
             sketch = sketch.with_counts(counts)
             sample = self._sample.frame()
             counts = _count_sample(sample, column)
@@ -93,41 +114,54 @@ class SplitCounts:
         return ColumnCounts(
             column=column,
             rows=self._rows,
-            nulls=int(self._lengths[name][0]) if column.is_list else nulls,
+            nulls=totals.nulls,
             counts=counts,
             sketch=sketch,
-            distinct=distinct,
+            distinct=distinct(column, totals.values, totals.sketch),
             sampled_rows=sample.height,
-            by_length=self._lengths.get(name, NO_IDS),
-            distinct_entries=self._distinct.get(name, 0),
+            by_length=totals.by_length,
+            distinct_entries=totals.distinct_entries,
             positives=positives,
         )
 
-    def to_frames(self, split: str, *, whole_sample: bool) -> Iterator[pl.DataFrame]:
-        """Yield all counts with the columns of ``COUNTS``.
+    def to_frames(self, split: str) -> Iterator[pl.DataFrame]:
+        """Yield all counts with the columns of ``COUNTS``, for other rows to be added to."""
+        yield from self.row_frames(split)
+        for column in self.schema.columns:
+            yield from self.column_frames(split, self.totals(column))
+        yield from self.sample_frames(split, whole=True)
 
-        ``whole_sample`` keeps the sample of columns that have no sketch yet but may get one when
-        the counts are added to others.
-        """
+    def row_frames(self, split: str) -> Iterator[pl.DataFrame]:
+        """Yield the counts of rows."""
         yield _counts(split, "", "rows", [""], [self._rows])
         yield _counts(split, "", "combination", [*self.combinations], [*self.combinations.values()])
-        sketched = [name for name, values in self._values.items() if values.sketch()]
-        for name, values in self._values.items():
-            counts = values.frame()
-            yield _counts(split, name, "value", counts[VALUE], counts[COUNT])
-            if sketch := values.sketch():
-                for kind, (places, numbers) in sketch.state().items():
-                    yield _counts(split, name, kind, _texts(places), numbers)
-        if sketched or whole_sample:
-            labels = [label.name for label in self.schema.labels]
-            sample = self._sample.frame()
-            for name in self._values if whole_sample else dict.fromkeys(labels + sketched):
-                yield _counts(split, name, "sample", sample[name], sample[PLACE])
-        for label, name, counts in self._positives.frames():
+
+    def column_frames(self, split: str, totals: ColumnTotals) -> Iterator[pl.DataFrame]:
+        """Yield the counts of a column."""
+        name = totals.column.name
+        yield _counts(split, name, "value", totals.values[VALUE], totals.values[COUNT])
+        if totals.sketch:
+            for kind, (places, numbers) in totals.sketch.state().items():
+                yield _counts(split, name, kind, _texts(places), numbers)
+        for label, counts in totals.positives.items():
             yield _counts(split, name, f"positive {label}", counts[VALUE], counts[COUNT])
-        for name, by_length in self._lengths.items():
-            yield _counts(split, name, "length", _texts(np.arange(len(by_length))), by_length)
-            yield _counts(split, name, "distinct", [""], [self._distinct[name]])
+        if totals.column.is_list:
+            lengths = _texts(np.arange(len(totals.by_length)))
+            yield _counts(split, name, "length", lengths, totals.by_length)
+            yield _counts(split, name, "distinct", [""], [totals.distinct_entries])
+
+    def sample_frames(self, split: str, *, whole: bool) -> Iterator[pl.DataFrame]:
+        """Yield the sample of rows.
+
+        Unless it is wanted ``whole``, as for other rows to be added to, columns without a sketch
+        are left out, but for the labels.
+        """
+        labels = [label.name for label in self.schema.labels]
+        sketched = [name for name in self._values if self._counted(name).sketch()]
+        if sketched or whole:
+            sample = self._sample.frame()
+            for name in self._values if whole else dict.fromkeys(labels + sketched):
+                yield _counts(split, name, "sample", sample[name], sample[PLACE])
 
     def add_frame(self, counts: pl.DataFrame) -> None:
         """Add what `to_frames` yielded."""
@@ -161,6 +195,16 @@ class SplitCounts:
             places = next(iter(sample.values()))[COUNT]
             rows = pl.DataFrame({**columns, PLACE: places})
             self._sample.add(rows.to_arrow(compat_level=OLDEST))
+
+    def _counted(self, name: str) -> ValueCounts:
+        self._count_users()
+        return self._values[name]
+
+    def _count_users(self) -> None:
+        runs = self._user_runs.take()
+        if runs is not None:
+            for name, counts in count_runs(runs, self._user_columns).items():
+                self._values[name].add(Counted(NO_IDS, NO_IDS, counts))
 
     def _add_combination(self, digits: str, rows: int) -> None:
         self._combinations[digits] = self._combinations.get(digits, 0) + rows

@@ -4,6 +4,7 @@
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +47,13 @@ class Publication:
             write_statistics=False,
             store_schema=False,
         ) as writer:
-            for frame in builder.to_frames(final=True):
-                if frame.height:
-                    writer.write_table(frame.to_arrow(compat_level=OLDEST).cast(schema))
-        return cls(builder.finish(), file.getvalue())
+
+            def write(frames: Iterator[pl.DataFrame]) -> None:
+                if counts := [frame for frame in frames if frame.height]:
+                    writer.write_table(pl.concat(counts).to_arrow(compat_level=OLDEST))
+
+            statistics = builder.finish(write)
+        return cls(statistics, file.getvalue())
 
     def write(self, directory: Path) -> None:
         """Write ``statistics.json`` and ``value_counts.parquet``."""

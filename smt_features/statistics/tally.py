@@ -10,10 +10,11 @@ import pyarrow as pa
 from smt_features.lists import Int64s, Runs, SplitLists
 from smt_features.statistics.positives import positive_rows
 from smt_features.statistics.sample import NO_LIMIT, rows_below
+from smt_features.statistics.user_runs import user_columns, user_runs
 from smt_features.statistics.value_counts import (
     Counted,
     as_ids,
-    count_texts,
+    count_columns,
     count_weighted,
 )
 from smt_schemas import DatasetSchema
@@ -46,7 +47,9 @@ class Tally:
     sample
         Some of them, for a `RowSample`.
     values
-        By column: the cells, or the entries in a list column.
+        By column, but for those of ``user_runs``: the cells, or the entries in a list column.
+    user_runs
+        The columns of users with one value in a row, equal neighbours once.
     lists
         By list column.
     positives
@@ -58,6 +61,7 @@ class Tally:
     rows: int
     sample: pa.Table
     values: dict[str, Counted]
+    user_runs: pa.Table
     lists: dict[str, ListTally]
     positives: pa.Table
     combinations: dict[str, int]
@@ -83,18 +87,19 @@ def tally(
     limit
         Rows whose number is below are given to the sample; see `RowSample.limit`.
     """
-    values = {}
+    users = user_columns(schema)
+    single = [column for column in schema.columns if column not in users and not column.is_list]
+    values = count_columns(cells, [column.name for column in single])
     lists = {}
     for column in schema.columns:
         if column.is_list:
             values[column.name], lists[column.name] = _tally_lists(split[column.name])
-        else:
-            values[column.name] = count_texts(cells[column.name])
     labels = [label.name for label in schema.labels]
     return Tally(
         rows=cells.height,
         sample=rows_below(cells, places, limit),
         values=values,
+        user_runs=user_runs(cells, [column.name for column in users]),
         lists=lists,
         positives=positive_rows(cells, schema),
         combinations=_combinations(cells, labels),

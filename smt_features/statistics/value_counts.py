@@ -1,5 +1,6 @@
 """Counts of texts, quick where the texts are ids: small non-negative integers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,13 @@ MAX_TEXTS = 1 << 20
 """Distinct texts of a column, ids left out, that are counted exactly."""
 
 NO_IDS = np.empty(0, np.int64)
+NO_TEXTS = pl.DataFrame(schema={VALUE: pl.String, COUNT: pl.Int64})
 
 MERGE_ROWS = 1 << 16
+
+FEW = 1 << 14
+"""Ids that came as texts stay with them up to so many texts."""
+
 # The least integer with so many digits; nothing below MAX_ID has more than seven.
 _LEAST = np.array([MAX_ID, 0, *(10**digits for digits in range(1, 7)), MAX_ID], np.int32)
 
@@ -31,7 +37,8 @@ class Counted:
     ids, weights
         Small integers, possibly repeated, and how often each stands there; int64.
     texts
-        All other texts, and ids where there are few: ``value`` (String) and ``count`` (int64).
+        All other texts, and ids where there are few: ``value`` (String), each once, and
+        ``count`` (int64).
     """
 
     ids: Int64s
@@ -45,37 +52,63 @@ def as_ids(texts: pl.Series) -> Int64s:
     Only the decimal form without signs, blanks and leading zeros counts, so that each id has
     one text.
     """
-    values = texts.cast(pl.Int32, strict=False).fill_null(-1).to_numpy()
-    digits = texts.str.len_bytes().to_numpy()
-    least = _LEAST.take(digits, mode="clip")
-    return np.where((values >= least) & (values < MAX_ID), values, -1).astype(np.int64)
+    return _ids_of(pl.DataFrame({VALUE: texts}), [VALUE])[VALUE]
 
 
-def count_texts(texts: pl.Series) -> Counted:
-    """Count the texts of some rows."""
-    if texts.head(1000).n_unique() < 100:
-        # Few values: grouping is quicker than parsing.
-        return group_texts(texts)
-    ids = as_ids(texts)
-    is_id = ids >= 0
-    numbers = ids[is_id]
-    others = texts.filter(pl.Series(~is_id))
-    return Counted(numbers, np.ones(len(numbers), np.int64), _grouped(others))
+def count_columns(cells: pl.DataFrame, names: list[str]) -> dict[str, Counted]:
+    """Count the texts of some columns."""
+    # Few values: grouping is quicker than parsing.
+    distinct = cells.head(1000).select(pl.col(name).n_unique() for name in names)
+    many = [name for name in names if distinct[name].item() >= 100] if names else []
+    ids = _ids_of(cells, many)
+    is_id = {name: found >= 0 for name, found in ids.items()}
+    texts = group_texts(cells, names, {name: pl.Series(~found) for name, found in is_id.items()})
+    counted = {}
+    for name in names:
+        numbers = ids[name][is_id[name]] if name in ids else NO_IDS
+        counted[name] = Counted(numbers, np.ones(len(numbers), np.int64), texts[name])
+    return counted
 
 
-def group_texts(texts: pl.Series) -> Counted:
-    """Count the texts of some rows without a look at which are ids."""
-    return Counted(NO_IDS, NO_IDS, _grouped(texts))
+def group_texts(
+    rows: pl.DataFrame, names: list[str], where: Mapping[str, pl.Series] | None = None
+) -> dict[str, pl.DataFrame]:
+    """Return ``value`` and ``count`` of the texts of some columns, ids among them.
+
+    ``where`` has a boolean for each row, by column: only those are counted.
+    """
+    # All at one go: a call of Polars costs as much as grouping thousands of texts.
+    counts = pl.Struct({VALUE: pl.String, COUNT: pl.Int64})
+    found = rows.select(
+        texts.alias(VALUE).value_counts(name=COUNT).cast(counts).implode().alias(name)
+        for name in names
+        for texts in [pl.col(name).filter(where[name]) if where and name in where else pl.col(name)]
+    )
+    return {name: found[name][0].struct.unnest() for name in names}
 
 
 def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
     """Count texts that stand for several rows each; ``ids`` is what `as_ids` gave."""
     is_id = ids >= 0
     if is_id.all():
-        return Counted(ids, weights, _grouped(texts.clear()))
+        return Counted(ids, weights, NO_TEXTS)
     others = pl.DataFrame({VALUE: texts, COUNT: weights}).filter(pl.Series(~is_id))
     grouped = others.group_by(VALUE).agg(pl.col(COUNT).sum())
     return Counted(ids[is_id], weights[is_id], grouped)
+
+
+def _ids_of(cells: pl.DataFrame, names: list[str]) -> dict[str, Int64s]:
+    """Return what `as_ids` does, of some columns."""
+    texts = pl.col(names)
+    numbers = cells.select(texts.cast(pl.Int32, strict=False).fill_null(-1))
+    lengths = cells.select(texts.str.len_bytes())
+    return {name: _canonical(numbers[name], lengths[name]) for name in names}
+
+
+def _canonical(numbers: pl.Series, lengths: pl.Series) -> Int64s:
+    values = numbers.to_numpy()
+    least = _LEAST.take(lengths.to_numpy(), mode="clip")
+    return np.where((values >= least) & (values < MAX_ID), values, -1).astype(np.int64)
 
 
 def is_null_text(column: Column) -> pl.Expr:
@@ -103,7 +136,7 @@ class ValueCounts:
         self._column = column
         self._seed = hash_seed
         self._ids = np.zeros(0, np.int64)
-        self._texts = pl.DataFrame(schema={VALUE: pl.String, COUNT: pl.Int64})
+        self._texts = NO_TEXTS
         self._pending: list[pl.DataFrame] = []
         self._pending_rows = 0
         self._sketch: Sketch | None = None
@@ -128,7 +161,11 @@ class ValueCounts:
         """
         self._merge()
         self._texts = self._texts.sort(VALUE)
-        return pl.concat([self._ids_frame(), self._texts])
+        if len(self._ids):
+            self._take_ids()
+            return pl.concat([self._ids_frame(), self._texts])
+        ids = as_ids(self._texts[VALUE])
+        return self._texts[np.argsort(np.where(ids < 0, MAX_ID, ids), kind="stable")]
 
     def sketch(self) -> Sketch | None:
         """Return the sketch of the texts that `frame` lacks, or None where it lacks none."""
@@ -151,27 +188,31 @@ class ValueCounts:
     def _merge(self) -> None:
         if not self._pending:
             return
-        parts = pl.concat([self._texts, *self._pending])
-        merged = parts.group_by(VALUE).agg(pl.col(COUNT).sum())
+        parts = [frame for frame in (self._texts, *self._pending) if frame.height]
+        merged = parts[0]
+        if len(parts) > 1:
+            merged = pl.concat(parts).group_by(VALUE).agg(pl.col(COUNT).sum())
+        self._texts = merged
         self._pending, self._pending_rows = [], 0
-        # Where a block held few values, its ids came as texts.
-        ids = as_ids(merged[VALUE])
-        is_id = ids >= 0
-        self._add_ids(ids[is_id], merged[COUNT].to_numpy()[is_id])
-        self._texts = merged.filter(pl.Series(~is_id))
+        if self._texts.height > FEW:
+            self._take_ids()
         if self._sketch or self._texts.height > MAX_TEXTS:
             self._sketching()
 
+    def _take_ids(self) -> None:
+        """Count the ids among the merged texts as ids."""
+        ids = as_ids(self._texts[VALUE])
+        is_id = ids >= 0
+        if is_id.any():
+            self._add_ids(ids[is_id], self._texts[COUNT].to_numpy()[is_id])
+            self._texts = self._texts.filter(pl.Series(~is_id))
+
     def _sketching(self) -> Sketch:
         """Move the merged texts into the sketch, but for nulls, and return it."""
+        self._take_ids()
         if self._sketch is None:
             self._sketch = Sketch(self._column, self._seed)
         is_null = is_null_text(self._column)
         self._sketch.add(self._texts.filter(~is_null))
         self._texts = self._texts.filter(is_null)
         return self._sketch
-
-
-def _grouped(texts: pl.Series) -> pl.DataFrame:
-    counted = texts.alias(VALUE).value_counts(name=COUNT)
-    return counted.with_columns(pl.col(COUNT).cast(pl.Int64))

@@ -88,6 +88,12 @@ class KeyTable:
         """Step in which each known key came last, int32."""
         return self._last_steps[: len(self._index)]
 
+    @property
+    def owners(self) -> Int64s:
+        """Numbers of the keys that own a row, int64, in the order of the keys."""
+        order = np.argsort(self.keys)
+        return order[self.rows[order] >= 0]
+
     def look_up(self, keys: Int64s) -> Int32s:
         """Return the row of each key without changing anything; -1 where there is none."""
         numbers = self._index.find(keys)

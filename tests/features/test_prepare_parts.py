@@ -13,7 +13,7 @@ from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_schemas import UsageError, UserError, taobao
 
-OPTIONS = PrepareOptions(keys=True, rows_per_shard=150, rows_per_group=64)
+OPTIONS = PrepareOptions(keys=True, key_texts=True, rows_per_shard=150, rows_per_group=64)
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:

@@ -1,5 +1,10 @@
 """A small schema, random batches of it as the readers give them, and update rules in NumPy."""
 
+import json
+import os
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -208,3 +213,43 @@ def short_run(data: Path, path: Path, **options: Any) -> Path:
     fields = {"steps": 30, "batch_size": 64, **options}
     run, _ = train(TrainConfig(data_location=str(data), checkpoint=str(path), **fields))
     return run.path
+
+
+PLAIN_TENSORFLOW = """
+import csv, importlib.util, json, sys
+assert importlib.util.find_spec("smt_model") is None, "this project is on the path"
+import numpy as np, tensorflow as tf
+model, log, names, output = sys.argv[1:]
+serve = tf.saved_model.load(model).signatures["serving_default"]
+rows = list(csv.reader(open(log, encoding="utf-8")))
+texts = dict(zip(json.loads(names), zip(*rows)))
+texts = {name: tf.constant(texts[name]) for name in serve.structured_input_signature[1]}
+np.savez(output, **{name: value.numpy() for name, value in serve(**texts).items()})
+"""
+
+
+def predict_in_plain_tensorflow(
+    model: Path, log: Path, names: list[str], output: Path
+) -> dict[str, Any]:
+    """Predict in the interpreter below this environment, with its packages but for ours."""
+    base = sys._base_executable  # type: ignore[attr-defined]
+    # As PYTHONPATH the folder's .pth files, which lead to this project, are not read.
+    packages = {"PYTHONPATH": sysconfig.get_path("purelib"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [base, "-c", PLAIN_TENSORFLOW, *map(str, (model, log, json.dumps(names), output))]
+    result = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=os.environ | packages,
+        cwd=output.parent,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    with np.load(output) as found:
+        return dict(found)
+
+
+@pytest.fixture(scope="session")
+def in_plain_tensorflow() -> Callable[..., dict[str, Any]]:
+    """Return a function that predicts for a log, without this project on the path."""
+    return predict_in_plain_tensorflow

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -37,6 +39,22 @@ def test_both_kinds_of_kernels_give_the_same_values() -> None:
 @pytest.mark.parametrize(("bf16", "fp32", "chosen"), [(1, 2, True), (2, 1, False)])
 def test_the_faster_kernels_are_chosen(bf16: float, fp32: float, chosen: bool) -> None:
     assert Kernels(bf16, fp32).native == chosen
+
+
+def test_a_line_says_that_bf16_is_not_fast_here_and_why() -> None:
+    flags = Path("/proc/cpuinfo").read_text().split()
+    has = {name: name in flags for name in ("amx_bf16", "avx512_bf16")}
+    expected = {
+        (True, True): "AMX",
+        (False, True): "AVX-512 BF16, no AMX",
+        (False, False): "no BF16 instructions",
+    }[has["amx_bf16"], has["avx512_bf16"]]
+
+    assert Kernels(bf16=0.0008, fp32=0.0004).text == (
+        "BF16: a layer takes 0.80 ms in BF16 and 0.40 ms in FP32 on this machine: "
+        f"no fast BF16 ({expected}), so rounding to BF16, then FP32 kernels"
+    )
+    assert "no fast BF16" not in Kernels(bf16=0.0004, fp32=0.0008).text
 
 
 def test_the_measurement_is_said_in_one_line() -> None:

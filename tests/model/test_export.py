@@ -1,11 +1,6 @@
 """Exported models, loaded by a TensorFlow that knows nothing of this project."""
 
 import csv
-import json
-import os
-import subprocess
-import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,37 +23,6 @@ from smt_model.predictor import Predictor
 from smt_model.training import train
 from smt_schemas import DatasetSchema, UserError, taobao
 
-PLAIN_TENSORFLOW = """
-import csv, importlib.util, json, sys
-assert importlib.util.find_spec("smt_model") is None, "this project is on the path"
-import numpy as np, tensorflow as tf
-model, log, names, output = sys.argv[1:]
-serve = tf.saved_model.load(model).signatures["serving_default"]
-rows = list(csv.reader(open(log, encoding="utf-8")))
-texts = dict(zip(json.loads(names), zip(*rows)))
-texts = {name: tf.constant(texts[name]) for name in serve.structured_input_signature[1]}
-np.savez(output, **{name: value.numpy() for name, value in serve(**texts).items()})
-"""
-
-
-def in_plain_tensorflow(model: Path, log: Path, names: list[str], output: Path) -> dict[str, Any]:
-    """Predict in the interpreter below this environment, with its packages but for ours."""
-    base = sys._base_executable  # type: ignore[attr-defined]
-    # As PYTHONPATH the folder's .pth files, which lead to this project, are not read.
-    packages = {"PYTHONPATH": sysconfig.get_path("purelib"), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [base, "-c", PLAIN_TENSORFLOW, *map(str, (model, log, json.dumps(names), output))]
-    result = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        env=os.environ | packages,
-        cwd=output.parent,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    with np.load(output) as found:
-        return dict(found)
-
 
 def predictions_on_shards(run: Path, data: Path, split: str) -> np.ndarray[Any, Any]:
     predictor = Predictor(load_run(run).model)
@@ -67,7 +31,7 @@ def predictions_on_shards(run: Path, data: Path, split: str) -> np.ndarray[Any, 
 
 
 def test_real_rows_in_plain_tensorflow_equal_the_trainer_on_shards(
-    real_rows: Path, tmp_path: Path
+    real_rows: Path, in_plain_tensorflow: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
     shards = tmp_path / "shards"
     prepare(PrepareJob(real_rows, shards, taobao(), PrepareOptions(shuffle=False), seed=5))

@@ -14,7 +14,7 @@ from smt_model.evaluation import evaluate_run
 from smt_model.model import MultiTaskModel
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
-from smt_model.trainer import fused_batches
+from smt_model.trainer import fused_batches, rows_from
 from smt_model.training import train
 from smt_schemas import DatasetSchema, UsageError, UserError
 
@@ -216,7 +216,7 @@ def test_batches_go_on_from_any_step(schema: DatasetSchema, make_split: Any) -> 
     options = TrainConfig(batch_size=20)
 
     def labels(start: int) -> list[bytes]:
-        batches = islice(fused_batches(model, split, options, start), 8 - start)
+        batches = islice(fused_batches(model, rows_from(split, options, start), start), 8 - start)
         return [np.asarray(batch.labels).tobytes() for batch in batches]
 
     whole = labels(0)

@@ -16,7 +16,8 @@ def changed(path: list[str | int], value: Any) -> DatasetSchema:
     part: Any = fields
     for step in path[:-1]:
         part = part[step]
-    assert part[path[-1]] != value
+    # What is not set may be left out.
+    assert (part.get(path[-1]) if isinstance(part, dict) else part[path[-1]]) != value
     part[path[-1]] = value
     return DatasetSchema.model_validate(fields)
 
@@ -49,6 +50,7 @@ CHANGES: dict[str, tuple[list[str | int], Any]] = {
     "column buckets": (["columns", 9, "hash_buckets"], 101),
     "column width": (["columns", 9, "embedding_dim"], 8),
     "column encoding": (["columns", 19, "encoding"], "identity"),
+    "column embedding options": (["columns", 9, "embedding_options"], {"ev": True}),
     "column separator": (["columns", 17, "separator"], ";"),
     "column task": (["columns", 0, "task"], "click"),
 }

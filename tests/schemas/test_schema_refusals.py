@@ -57,6 +57,18 @@ COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
     "label of truth values": (LABEL | {"allowed": [False, True]}, "allowed"),
     "label of text": (LABEL | {"type": "string"}, 'a label has type = "int"'),
     "label that may be missing": (LABEL | {"required": False}, "a label has required = true"),
+    "embedding options without an embedding": (
+        IGNORED | {"embedding_options": {"ev": True}},
+        'embedding_options are for a feature with encoding = "hash"',
+    ),
+    "embedding options of what is not hashed": (
+        IDENTITY | {"embedding_options": {"ev": True}},
+        'embedding_options are for a feature with encoding = "hash"',
+    ),
+    "embedding option that is a list": (
+        FEATURE | {"embedding_options": {"ev": [True]}},
+        "embedding_options",
+    ),
     "empty null token": (FEATURE | {"null_tokens": [""]}, "an empty cell is a missing value"),
     "empty range": (FEATURE | {"type": "int", "minimum": 2, "maximum": 1}, "minimum exceeds"),
     "range of text": (FEATURE | {"minimum": 1}, 'minimum and maximum need type = "int"'),

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from smt_features.statistics.value_counts import (
     MAX_ID,
+    Counted,
     ValueCounts,
     as_ids,
-    count_texts,
+    count_columns,
     count_weighted,
 )
 from smt_schemas import taobao
@@ -28,6 +29,10 @@ def as_dict(counts: ValueCounts) -> dict[str, int]:
     return dict(frame.iter_rows())
 
 
+def counted(texts: list[str]) -> Counted:
+    return count_columns(pl.DataFrame({"x": texts}, schema={"x": pl.String}), ["x"])["x"]
+
+
 def test_only_the_canonical_text_of_a_small_integer_is_an_id() -> None:
     ids = as_ids(pl.Series(ODD + EDGES))
 
@@ -42,7 +47,7 @@ def test_only_the_canonical_text_of_a_small_integer_is_an_id() -> None:
 def test_counts_equal_a_plain_counter(blocks: list[list[str]]) -> None:
     counts = ValueCounts(COLUMN)
     for block in blocks:
-        counts.add(count_texts(pl.Series(block, dtype=pl.String)))
+        counts.add(counted(block))
 
     assert as_dict(counts) == Counter(text for block in blocks for text in block)
 
@@ -51,7 +56,7 @@ def test_blocks_of_few_and_of_many_values_count_together() -> None:
     blocks = [["5", "NULL"] * 40, [str(value) for value in range(1_500)], ["5"], ["NULL", "x"]]
     counts = ValueCounts(COLUMN)
     for block in blocks:
-        counts.add(count_texts(pl.Series(block)))
+        counts.add(counted(block))
 
     assert as_dict(counts) == Counter(text for block in blocks for text in block)
 
@@ -60,7 +65,7 @@ def test_many_distinct_texts_survive_merging() -> None:
     counts = ValueCounts(COLUMN)
     for start in range(0, 90_000, 30_000):
         many = [f"x{value}" for value in range(start, start + 60_000)] + ["12", "13"]
-        counts.add(count_texts(pl.Series(many)))
+        counts.add(counted(many))
 
     found = as_dict(counts)
 

@@ -14,7 +14,6 @@ from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_model.config import TrainConfig
 from smt_model.evaluation import evaluate_run
-from smt_model.export import export_run
 from smt_model.predict import predict_run
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
@@ -131,10 +130,3 @@ def test_a_log_and_its_shards_are_predicted_alike(
     # Shards are in an order of their own.
     first, second = (pl.read_parquet(path)["ctr"].sort() for path in (of_log, of_shards))
     assert_series_equal(first, second, check_exact=False, abs_tol=1e-6)
-
-
-def test_a_model_that_cannot_be_exported_yet_says_so(with_keys: Path, tmp_path: Path) -> None:
-    run, _ = train(config(with_keys, tmp_path / "run", ev=True))
-    with pytest.raises(UserError, match="--ev, --adaptive-emb"):
-        export_run(run.path, tmp_path / "export")
-    assert not (tmp_path / "export").exists()

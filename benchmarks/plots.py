@@ -1,0 +1,103 @@
+"""Draws what benchmarks and runs have measured, as SVG.
+
+    smt bench standalone none --batch-size 128 --batch-size 512 --json > sizes.json
+    smt bench standalone none --batch-size 512 --cores 1 --cores 2 --json > cores.json
+    python -m smt_bench.plots FOLDER --report sizes.json --report cores.json --run result/FP32 …
+
+The lines of reports that ran on all cores give `speed-batch-size.svg`, those with a number of
+cores `speed-cores.svg`; give reports of one log. Run directories of `smt train --eval-steps` give
+`auc-steps.svg`.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure as Picture
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from smt_bench.result import Report, Row
+from smt_model.run_directory import RunDirectory
+
+SIZE = (7.0, 4.2)
+SETTINGS = {
+    "svg.hashsalt": "smt",  # the same picture is the same file
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "font.size": 10,
+}
+COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#9c6b4e")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("--report", type=Path, action="append", default=[])
+    parser.add_argument("--run", type=Path, action="append", default=[])
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    reports = [Report.model_validate_json(path.read_bytes()) for path in arguments.report]
+    rows = [row for report in reports for row in report.rows if not row.failed]
+    bound = [row for row in rows if "cores" in row.settings]
+    free = [row for row in rows if "cores" not in row.settings]
+    with mpl.rc_context(SETTINGS):
+        if free:
+            save(speed(free, "batch size"), arguments.folder / "speed-batch-size.svg")
+        if bound:
+            save(speed(bound, "cores"), arguments.folder / "speed-cores.svg")
+        if arguments.run:
+            save(auc_against_steps(arguments.run), arguments.folder / "auc-steps.svg")
+
+
+def speed(rows: list[Row], setting: str) -> Picture:
+    """Return samples a second against a setting, with the range over the runs."""
+    picture, axes = empty(setting, "samples a second")
+    for name, colour in zip(dict.fromkeys(row.name for row in rows), COLOURS, strict=False):
+        line = sorted(
+            ((int(row.settings[setting]), row) for row in rows if row.name == name),
+            key=lambda pair: pair[0],
+        )
+        places = [place for place, _ in line]
+        found = [row.figures["samples/s"] for _, row in line]
+        axes.plot(places, [figure.median for figure in found], "o-", color=colour, label=name)
+        axes.vlines(places, [f.low for f in found], [f.high for f in found], color=colour)
+    if setting == "batch size":
+        axes.set_xscale("log", base=2)
+    ticks = sorted({int(row.settings[setting]) for row in rows})
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.legend(frameon=False)
+    return picture
+
+
+def auc_against_steps(runs: list[Path]) -> Picture:
+    """Return the click AUC of the evaluations of runs."""
+    picture, axes = empty("steps", "click AUC on the test rows")
+    for run, colour in zip(runs, COLOURS, strict=False):
+        found = RunDirectory(run).metrics.evaluations()
+        aucs = [evaluation.tasks["ctr"].auc for evaluation in found]
+        axes.plot(
+            [evaluation.step for evaluation in found], aucs, ".-", color=colour, label=run.name
+        )
+    axes.legend(frameon=False)
+    return picture
+
+
+def empty(x: str, y: str) -> tuple[Picture, Any]:
+    picture = Picture(SIZE, layout="constrained")
+    axes = picture.add_subplot(xlabel=x, ylabel=y)
+    return picture, axes
+
+
+def save(picture: Picture, path: Path) -> None:
+    picture.savefig(path, metadata={"Date": None})
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Kubernetes: manifests of jobs, and what a container does before it trains."""

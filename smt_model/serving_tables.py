@@ -1,0 +1,94 @@
+"""The embeddings of an exported model, made of TensorFlow's own operations."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from smt_model.embedding import EmbeddingTable, part_name
+from smt_model.ev.key_table import KeyTable
+from smt_model.model import MultiTaskModel
+from smt_model.parts import PIECE, parts
+
+_NO_KEY = -1
+"""Less than any key."""
+
+
+class BucketTable(tf.Module):
+    """A vector for each bucket, float32 [buckets, dim]."""
+
+    def __init__(self, vectors: NDArray[np.generic]) -> None:
+        super().__init__(name="buckets")
+        self._vectors = tf.Variable(vectors, trainable=False)
+
+    def __call__(self, ids: tf.Tensor) -> tf.Tensor:
+        """Return the vectors of ids, int32 [E]; an id without a bucket is refused."""
+        return tf.gather(self._vectors, ids)
+
+
+class FrozenKeys(tf.Module):
+    """A vector for each key of a list that no longer grows.
+
+    Keys lie in a variable, in order, and are found by bisection: as constants of a lookup table
+    they would count against the 2 GB of a graph.
+
+    Parameters
+    ----------
+    keys
+        int64 [N], in order.
+    shared
+        float32 [S, dim]: a key that is not among them has the vector ``key % S``.
+    vectors
+        float32 [N, dim], those of the keys.
+    """
+
+    def __init__(
+        self,
+        keys: NDArray[np.int64],
+        shared: NDArray[np.generic],
+        vectors: NDArray[np.float32],
+    ) -> None:
+        super().__init__(name="keys")
+        self._keys = tf.Variable(np.concatenate([[_NO_KEY], keys]), trainable=False)
+        self._shared = len(shared)
+        self._vectors = tf.Variable(np.concatenate([shared, vectors]), trainable=False)
+
+    def __call__(self, keys: tf.Tensor) -> tf.Tensor:
+        """Return the vectors of keys, int64 [E]."""
+        known = self._keys.read_value()
+        behind = tf.raw_ops.UpperBound(
+            sorted_inputs=known[tf.newaxis], values=keys[tf.newaxis], out_type=tf.int64
+        )[0]
+        is_known = tf.gather(known, tf.maximum(behind - 1, 0)) == keys
+        # Behind the first of them stands key 0.
+        own = self._shared + behind - 2
+        return tf.gather(self._vectors, tf.where(is_known, own, keys % self._shared))
+
+
+def serving_tables(model: MultiTaskModel) -> dict[str, BucketTable | FrozenKeys]:
+    """Return the embeddings of each feature, by name."""
+    values = {part.name: part for part in parts(model, None)}
+    tables: dict[str, BucketTable | FrozenKeys] = {}
+    for column in model.schema.features:
+        part = values.get(part_name(column.name))
+        if found := model.keys_of(column.name):
+            keys, table = found
+            # No buckets: every other key is a zero vector.
+            shared = part.read() if part else np.zeros((1, column.dim), np.float32)
+            vectors = np.concatenate(list(vectors_of(keys, table)))
+            tables[column.name] = FrozenKeys(keys.keys[keys.owners], shared, vectors)
+        else:
+            assert part is not None, column.name
+            tables[column.name] = BucketTable(part.read())
+    return tables
+
+
+def vectors_of(keys: KeyTable, table: EmbeddingTable) -> Iterator[NDArray[np.float32]]:
+    """Yield the vectors of the keys that own one, in the order of the keys, some at a time.
+
+    There is one piece at least, if only an empty one.
+    """
+    rows = keys.rows[keys.owners]
+    for start in range(0, max(len(rows), 1), PIECE):
+        yield table.packed.sparse_read(rows[start : start + PIECE])[:, : table.layout.dim].numpy()
