@@ -151,6 +151,14 @@ def vectors_of(keys: KeyTable, table: EmbeddingTable) -> Iterator[NDArray[np.flo
 
     There is one piece at least, if only an empty one.
     """
-    rows = keys.rows[keys.owners]
-    for start in range(0, max(len(rows), 1), PIECE):
-        yield table.packed.sparse_read(rows[start : start + PIECE])[:, : table.layout.dim].numpy()
+    owners = keys.owners
+    for start in range(0, max(len(owners), 1), PIECE):
+        numbers = owners[start : start + PIECE]
+        yield np.concatenate([_block(rows[numbers], table) for rows in keys.block_rows], axis=1)
+
+
+def _block(rows: NDArray[np.int32], table: EmbeddingTable) -> NDArray[np.float32]:
+    """Return the vectors of rows; zeros for row -1."""
+    vectors = table.packed.sparse_read(np.maximum(rows, 0))[:, : table.layout.dim].numpy()
+    zero = np.float32(0)
+    return np.where((rows >= 0)[:, np.newaxis], vectors, zero)

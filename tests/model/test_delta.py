@@ -39,6 +39,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "counter": {**EV, "ev_filter": "counter", "filter_freq": 30},
     "cbf": {**EV, "ev_filter": "cbf", "filter_freq": 30, "cbf_expected_keys": 50},
     "adaptive": {"adaptive_emb": True, "adaptive_threshold": 30, "ev_capacity": 1000},
+    "dynamic": {
+        **EV,
+        **{"dynamic_ev": True, "dynamic_ev_block_size": 2, "dynamic_ev_blocks": 2},
+        "dynamic_ev_growth": 20,
+    },
     "eliminated": {**EV, "ev_elimination": "gstep", "steps_to_live": 1, "batch_size": 8},
 }
 BY_DEFAULT = ("static", "multihash", "cbf", "eliminated")
@@ -113,7 +118,7 @@ def test_a_run_that_goes_on_from_a_delta_equals_one_that_never_stopped(
     assert same(arrays(stopped.run.checkpoint(40)), arrays(whole.checkpoint(40)))
 
 
-@pytest.mark.parametrize("name", ["static", "cbf", "adaptive"])
+@pytest.mark.parametrize("name", ["static", "cbf", "adaptive", "dynamic"])
 def test_a_delta_on_its_checkpoint_is_the_full_checkpoint_of_its_step(
     name: str, with_keys: Path, tmp_path: Path
 ) -> None:
