@@ -41,7 +41,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "adaptive": {"adaptive_emb": True, "adaptive_threshold": 30, "ev_capacity": 1000},
     "dynamic": {
         **EV,
-        **{"dynamic_ev": True, "dynamic_ev_block_size": 2, "dynamic_ev_blocks": 2},
+        "dynamic_ev": True,
+        "dynamic_ev_block_size": 2,
+        "dynamic_ev_blocks": 2,
         "dynamic_ev_growth": 20,
     },
     "eliminated": {**EV, "ev_elimination": "gstep", "steps_to_live": 1, "batch_size": 8},
