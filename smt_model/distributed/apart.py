@@ -1,7 +1,7 @@
 """Trains with parameter servers: each worker updates them without waiting for the others."""
 
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import tensorflow as tf
 
@@ -13,7 +13,7 @@ from smt_model.distributed.served_trainer import ServedTrainer
 from smt_model.distributed.server_graph import ENDED, ending_of
 from smt_model.distributed.watch import Watch
 from smt_model.evaluation import Evaluator
-from smt_model.interruption import Interruption
+from smt_model.interruption import Interruption, StopRequestedError
 from smt_model.origin import Origin
 from smt_model.progress import tell
 from smt_model.report import Evaluation
@@ -21,6 +21,7 @@ from smt_model.resume import find_start
 from smt_model.run_directory import RunDirectory
 from smt_model.statistic_steps import StatisticSteps
 from smt_model.training import Training, native_bf16, open_dataset
+from smt_schemas import UserError
 
 _POLL_SECONDS = 1.0
 
@@ -93,23 +94,28 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
             evaluator=Evaluator(trainer.model, trainer.served.predict),
         )
         try:
-            return training.finish()
-        finally:
-            with suppress(tf.errors.OpError):  # a server that is lost is told by what failed first
-                trainer.parameters.end()
+            result = training.finish()
+        except (UserError, StopRequestedError):
+            trainer.parameters.progress.end()
+            raise
+        trainer.parameters.progress.end()
+        return result
 
 
 def _follow(trainer: ServedTrainer, cluster: Cluster) -> None:
     task = cluster.task
     with Interruption() as interruption, Watch(cluster.chief) as watch:
-        trainer.join()
-        watch.check()
+
+        def check() -> None:
+            interruption.check()
+            watch.check()
+
+        trainer.join(check)
         tell(f"{task.text}: training from step {trainer.step:,} on")
         with trainer.batches(trainer.total) as batches:
             for batch in batches:
                 trainer.take(batch)
-                interruption.check()
-                watch.check()
+                check()
                 if trainer.ended or trainer.step >= trainer.total:
                     break
     tell(f"{task.text}: {'the chief ended the run' if trainer.ended else 'done'}")

@@ -1,6 +1,9 @@
 """Says which process was lost when TensorFlow says that one was."""
 
+import atexit
+import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,4 +44,12 @@ def explained(peers: list[Task], run: RunDirectory) -> Iterator[None]:
             f"The connection to {names} is lost, so training stops. Start all processes again "
             f"with the same options: they go on from the newest checkpoint in {run.path}."
         )
+        # Closing a session waits for the process that is gone, without end.
+        atexit.register(_leave)
         raise UserError(msg) from error
+
+
+def _leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

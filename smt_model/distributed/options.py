@@ -20,7 +20,7 @@ def strategy_of(config: TrainConfig, cluster: Cluster) -> StrategyName:
     servers, trainers = cluster.of_role("ps"), cluster.trainers
     chosen = config.strategy
     if chosen is None:
-        alone = len(trainers) == 1
+        alone = len(trainers) == 1 and not cluster.has_evaluator
         chosen = PARAMETER_SERVER if servers else NONE if alone else MULTI_WORKER
     if chosen == PARAMETER_SERVER and not servers:
         msg = "--strategy parameter-server needs ps tasks, and TF_CONFIG lists none in cluster.ps."

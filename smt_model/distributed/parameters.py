@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from smt_model.config import TrainConfig
 from smt_model.distributed.cluster import Cluster
+from smt_model.distributed.served_progress import ServedProgress
 from smt_model.distributed.served_queue import Record, ServedQueue
 from smt_model.distributed.served_variable import Piece, ServedVariable, located
 from smt_model.distributed.server_graph import ENDED, Held, ServerGraph
@@ -73,8 +74,8 @@ class Parameters:
 
     Attributes
     ----------
-    queue
-        The queue of work.
+    progress, queue
+        Where the run stands, and what is left to do.
     sizes
         Dense values on each server.
     table_slices, dense_slices
@@ -95,11 +96,10 @@ class Parameters:
         self._own = f"/job:{own.role}/task:{own.index}"
         shapes = [tuple(variable.shape) for variable in model.dense_variables]
         tables = [tuple(table.packed.shape) for table in model.tables]
-        minima = [config.dense_layer_partitioner * _KIB] * len(shapes)
-        minima += [config.input_layer_partitioner * _MIB] * len(tables)
+        minima = [config.input_layer_partitioner * _MIB] * len(tables)
+        minima += [config.dense_layer_partitioner * _KIB] * len(shapes)
         servers = len(cluster.of_role("ps"))
-        # The tables first, as they are the largest.
-        slices = dealt([*tables, *shapes], minima[len(shapes) :] + minima[: len(shapes)], servers)
+        slices = dealt([*tables, *shapes], minima, servers)  # the largest first
         self.table_slices, self.dense_slices = slices[: len(tables)], slices[len(tables) :]
         self._graph = tf.Graph()
         with self._graph.as_default():
@@ -115,28 +115,16 @@ class Parameters:
                 )
                 for server in range(servers)
             ]
-            with tf.device(self._servers[0].device):
-                self._begun = tf.Variable(-1, dtype=tf.int64, name="begun", trainable=False)
-                self._progress = tf.Variable(
-                    tf.zeros([len(cluster.trainers)], tf.int64), name="progress", trainable=False
-                )
             self.sizes = [server.flat.shape[0] for server in self._servers]
             self.session = v1.Session(
                 target, config=v1.ConfigProto(device_filters=["/job:ps", self._own])
             )
-            worker = cluster.trainers.index(own)
+            workers, worker = len(cluster.trainers), cluster.trainers.index(own)
+            self.progress = ServedProgress(self.session, self._servers, workers, worker)
             self.queue = ServedQueue(self.session, self._servers[0].device, pieces, worker)
             self._initialise = v1.global_variables_initializer()
-            self._pull, self._push = self._exchange(model, worker)
+            self._pull, self._push = self._exchange(model)
             self._loads, self._load = self._loading()
-            self._is_begun = tf.raw_ops.VarIsInitializedOp(resource=self._begun.handle)
-            self._started = self._begun.read_value()
-            self._made = self._progress.read_value()
-            self._step = v1.placeholder(tf.int64, [])
-            self._begin = [s.optimizer.step.assign(self._step) for s in self._servers]
-            self._open = self._begun.assign(self._step)
-            self._ending = self._servers[0].ending.read_value()
-            self._end = [server.ending.assign(ENDED) for server in self._servers]
 
     def adopt(self, model: MultiTaskModel, optimizer: Optimizer) -> None:
         """Let the tables, and the slots and counts of an optimizer, be what lies on the servers."""
@@ -161,26 +149,9 @@ class Parameters:
         """Make the variables, with no values yet."""
         self.session.run(self._initialise)
 
-    def begin(self, step: int, dense: Sequence[Floats]) -> None:
-        """Give the dense variables their values, and let the workers start after a step."""
+    def load(self, dense: Sequence[Floats]) -> None:
+        """Give the dense variables their values."""
         self.session.run(self._load, dict(zip(self._loads, dense, strict=True)))
-        self.session.run(self._begin, {self._step: step})
-        self.session.run(self._open, {self._step: step})
-
-    def begun(self) -> int | None:
-        """Return the step after which the workers start; None while that is not known."""
-        if not self.session.run(self._is_begun):
-            return None
-        step = int(self.session.run(self._started))
-        return step if step >= 0 else None
-
-    def progress(self) -> list[int]:
-        """Return how many updates each worker has made since the start."""
-        return self.session.run(self._made).tolist()  # type: ignore[no-any-return]
-
-    def end(self) -> None:
-        """Let the servers go."""
-        self.session.run(self._end)
 
     def pull(self, rows: Sequence[Int32s]) -> Pulled:
         """Return all dense values, and the vectors of some rows of each table."""
@@ -197,11 +168,7 @@ class Parameters:
         _, step, ending, is_mine = self._push(*dense, *rows, *gradients, *record)
         return Pushed(int(step), ending == ENDED, bool(is_mine))
 
-    def ended(self) -> bool:
-        """Return whether the chief ended the run."""
-        return bool(self.session.run(self._ending) == ENDED)
-
-    def _exchange(self, model: MultiTaskModel, worker: int) -> tuple[Any, Any]:
+    def _exchange(self, model: MultiTaskModel) -> tuple[Any, Any]:
         """Return what pulls and what pushes, as functions of arrays."""
         v1, servers = tf.compat.v1, self._servers
         with tf.device(self._own):
@@ -228,19 +195,14 @@ class Parameters:
         ]
         with tf.device(servers[0].device), tf.control_dependencies(updates):
             is_mine = self.queue.record()
-            count = tf.raw_ops.ResourceScatterAdd(
-                resource=self._progress.handle, indices=[worker], updates=tf.constant([1], tf.int64)
-            )
-            with tf.control_dependencies([count]):
-                step = self._begun.read_value() + tf.reduce_sum(self._progress.read_value())
-                ending = servers[0].ending.read_value()
+            step, ending = self.progress.count()
         with tf.device(self._own):
             dense = [tf.identity(server.flat) for server in servers]
         return (
             self.session.make_callable([dense, vectors], rows),
             self.session.make_callable(
                 [updates, step, ending, is_mine],
-                [*flat, *rows, *gradients, self.queue.piece, self.queue.finishes],
+                [*flat, *rows, *gradients, *self.queue.fed],
             ),
         )
 

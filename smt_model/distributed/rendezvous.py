@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from smt_model.distributed.cluster import VARIABLE, Cluster, Task
 from smt_schemas import UsageError, UserError
@@ -30,7 +30,7 @@ def meet(cluster: Cluster, peers: Iterable[Task], seconds: float) -> None:
         When a peer does not appear in time, naming all that did not.
     """
     deadline = time.monotonic() + seconds
-    with _listening(cluster.task):
+    with _listening(cluster.task) if cluster.task.address else nullcontext():
         missing = list(peers)
         while missing := absent(missing):
             if time.monotonic() > deadline:

@@ -5,6 +5,7 @@ from pathlib import Path
 from smt_model.config import StrategyName, TrainConfig
 from smt_model.distributed import apart, together
 from smt_model.distributed.cluster import Cluster, Task
+from smt_model.distributed.evaluator import evaluate_as_saved
 from smt_model.distributed.loss_of_peers import explained
 from smt_model.distributed.options import (
     MULTI_WORKER,
@@ -57,13 +58,20 @@ def train_in_cluster(
     if strategy == NONE:
         return train(config.model_copy(update={"checkpoint": str(run.path)}), resume)
     require_supported(config, strategy)
-    if task not in cluster.trainers and strategy == MULTI_WORKER:
+    if task.role == "ps" and strategy == MULTI_WORKER:
         msg = f"TF_CONFIG: task.type: the {strategy} strategy has nothing to do for {task.text}"
         raise UsageError(msg)
+    if cluster.has_evaluator and task.role != "evaluator":
+        if config.early_stop_metric:
+            msg = "--early-stop-metric is for a chief that evaluates: leave cluster.evaluator out."
+            raise UsageError(msg)
+        config = config.model_copy(update={"evaluate": False})
     peers = _peers(cluster, strategy)
     tell(f"{task.text}: waiting for {', '.join(peer.text for peer in peers)}")
     meet(cluster, peers, config.startup_timeout)
     with explained(peers, run):
+        if task.role == "evaluator":
+            return run, evaluate_as_saved(config, cluster, run)
         if strategy == MULTI_WORKER:
             return run, together.train(config, cluster, run)
         if task.role == "ps":
@@ -75,7 +83,7 @@ def train_in_cluster(
 def _peers(cluster: Cluster, strategy: StrategyName) -> list[Task]:
     """Return the processes without which this one has nothing to do."""
     task = cluster.task
-    if task == cluster.chief or strategy == MULTI_WORKER:
+    if task == cluster.chief or (strategy == MULTI_WORKER and task in cluster.trainers):
         servers = cluster.of_role("ps") if strategy == PARAMETER_SERVER else []
         return [peer for peer in [*cluster.trainers, *servers] if peer != task]
     return [cluster.chief, *(cluster.of_role("ps") if task.role == "worker" else [])]

@@ -19,11 +19,14 @@ class Record(NamedTuple):
     ----------
     piece
         Number of the piece; -1 when the batch belongs to none.
+    position
+        Number of the batch in the piece.
     finishes
         Whether it is the last one of the piece.
     """
 
     piece: int = -1
+    position: int = 0
     finishes: bool = False
 
 
@@ -41,6 +44,11 @@ class ServedQueue:
         How many there are.
     worker
         Number of the worker that this is.
+
+    Attributes
+    ----------
+    fed
+        What takes the values of a `Record`.
     """
 
     def __init__(
@@ -50,8 +58,7 @@ class ServedQueue:
         self._session = session
         self._worker = worker
         self._pieces = pieces
-        self.piece = v1.placeholder_with_default(tf.constant(-1, tf.int64), [])
-        self.finishes = v1.placeholder_with_default(tf.constant(False), [])
+        self.fed = [v1.placeholder(dtype, []) for dtype in (tf.int64, tf.int64, tf.bool)]
         with tf.device(device):
             self._owner = tf.Variable(tf.fill([pieces], tf.constant(FREE, tf.int64)), name="owner")
             self._done = tf.Variable(tf.zeros([pieces], tf.int64), name="done")
@@ -70,10 +77,13 @@ class ServedQueue:
             self._state = [self._owner.read_value(), self._done.read_value()]
 
     def record(self) -> tf.Tensor:
-        """Return, after taking note of a batch, whether its piece still is this worker's."""
+        """Return, after taking note of a batch, whether its piece still is this worker's.
+
+        It is not when the worker was taken for lost; then the batch is another's, too.
+        """
         record = tf.function(self._record, autograph=False)
-        with tf.control_dependencies([tf.identity(self.piece), tf.identity(self.finishes)]):
-            return self._lock.execute(lambda: record(self.piece, self.finishes))
+        with tf.control_dependencies([tf.identity(value) for value in self.fed]):
+            return self._lock.execute(lambda: record(*self.fed))
 
     def claim(self) -> tuple[int, int] | None:
         """Return a piece that is this worker's from now on, and how many batches are done."""
@@ -123,10 +133,11 @@ class ServedQueue:
         self._owner.assign(tf.where(theirs, tf.constant(FREE, tf.int64), owner))
         return tf.reduce_sum(tf.cast(theirs, tf.int32))
 
-    def _record(self, piece: tf.Tensor, finishes: tf.Tensor) -> tf.Tensor:
+    def _record(self, piece: tf.Tensor, position: tf.Tensor, finishes: tf.Tensor) -> tf.Tensor:
         place = tf.maximum(piece, 0)
         owner = self._owner.sparse_read(place)
-        mine = tf.logical_and(piece >= 0, tf.equal(owner, self._worker))
+        is_next = tf.equal(self._done.sparse_read(place), position)
+        mine = tf.reduce_all([piece >= 0, tf.equal(owner, self._worker), is_next])
         ended = tf.logical_and(mine, finishes)
         self._done.scatter_add(tf.IndexedSlices([tf.cast(mine, tf.int64)], [place]))
         new = tf.where(ended, tf.constant(FINISHED, tf.int64), owner)

@@ -1,7 +1,7 @@
 """A worker's run, when its variables lie on parameter servers."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from smt_features import Batch
 from smt_model.assembly import Assembly, make_model
 from smt_model.batching import FusedBatch
 from smt_model.checkpoint import Pending
 from smt_model.config import TrainConfig
 from smt_model.distributed.cluster import Cluster
 from smt_model.distributed.parameters import Parameters
-from smt_model.distributed.rendezvous import absent
 from smt_model.distributed.served_queue import NO_PIECE, Record
 from smt_model.distributed.served_step import ServedStep
 from smt_model.distributed.served_variable import ServedVariable
@@ -100,18 +100,18 @@ class ServedTrainer(Trainer):
             self.parameters.queue.fill(self._queue)
         self._begun = self.step
         self._static.begin(self.total, self.step, 0)
-        self.parameters.begin(self.step, self.served.dense())
+        self.parameters.load(self.served.dense())
+        self.parameters.progress.begin(self.step)
 
-    def join(self) -> None:
+    def join(self, check: Callable[[], None]) -> None:
         """Wait until the chief has given the servers their values; or go on where this worker was.
 
-        Returns early when the chief is gone.
+        Meanwhile `check` is called now and then, which may raise.
         """
-        while (begun := self.parameters.begun()) is None:
-            if absent([self._cluster.chief]):
-                return
+        while (begun := self.parameters.progress.begun()) is None:
+            check()
             time.sleep(POLL_SECONDS)
-        made = self.parameters.progress()
+        made = self.parameters.progress.made()
         self.step = self._before = begun + sum(made)
         self._static.begin(self.total, begun, made[self._rank])
         self.parameters.queue.release(self._rank)
@@ -119,9 +119,8 @@ class ServedTrainer(Trainer):
     def batches(self, stop: int) -> AbstractContextManager[Iterable[Any]]:
         """Return the batches of this worker, each with its record; see `Trainer.batches`."""
         made = (
-            found
-            and (tf.nest.map_structure(tf.constant, self.model.fuser(found.batch)), found.record)
-            for found in self._portion.portions()
+            portion and (self._tensors(portion.batch), portion.record, portion.claim)
+            for portion in self._portion.portions()
         )
         return Prefetcher(made, _DEPTH) if self._config.smartstaged else nullcontext(made)
 
@@ -143,12 +142,12 @@ class ServedTrainer(Trainer):
             self._await()
         return self.take(found)
 
-    def take(self, found: "tuple[FusedBatch, Record] | None") -> NDArray[np.float32]:
+    def take(self, found: "tuple[FusedBatch, Record, int] | None") -> NDArray[np.float32]:
         """Train on a batch, if there is one; see `advance`."""
-        if found is None or found[1].piece == self._dropped:
-            self.ended = self.parameters.ended()
+        if found is None or found[2] == self._dropped:
+            self.ended = self.parameters.progress.ended()
             return np.empty((0, 1 + len(self.model.towers)), np.float32)
-        batch, record = found
+        batch, record, claim = found
         with self._tracing(self.step + 1):
             losses = self.served([batch], record)
         self._require_finite(losses)
@@ -157,13 +156,16 @@ class ServedTrainer(Trainer):
         self.ended = pushed.ended
         self._last = batch
         if record != NO_PIECE and not pushed.is_mine:
-            self._dropped = record.piece  # this worker was taken for lost, and others have it
+            self._dropped = claim  # this worker was taken for lost, and others have the piece
         return losses
 
     def save(self, pending: Pending, best: int | None) -> None:
         """Save what lies on the servers; other workers may update it meanwhile."""
         self.served.fetch()
         super().save(pending, best)
+
+    def _tensors(self, batch: Batch) -> FusedBatch:
+        return tf.nest.map_structure(tf.constant, self.model.fuser(batch))  # type: ignore[no-any-return]
 
     def _epoch_steps(self) -> int:
         return self._work.steps_per_epoch if self._work else self._static.steps_per_epoch
@@ -179,7 +181,7 @@ class ServedTrainer(Trainer):
     def _await(self) -> None:
         """Look at what the others do, and give up those that are lost; for the chief."""
         time.sleep(POLL_SECONDS)
-        made = self.parameters.progress()
+        made = self.parameters.progress.made()
         self._advance_to(self._begun + sum(made))
         left = self._portion.left(made)
         lost = {rank for rank in left if rank in self._watches and self._watches[rank].lost}

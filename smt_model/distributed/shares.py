@@ -17,10 +17,11 @@ POLL_SECONDS = 0.2
 
 
 class Portion(NamedTuple):
-    """A batch, and the piece of a queue that it is of."""
+    """A batch, the piece of a queue that it is of, and how many pieces this worker had before."""
 
     batch: Batch
-    record: Record
+    record: Record = NO_PIECE
+    claim: int = 0
 
 
 class Share(Protocol):
@@ -77,7 +78,7 @@ class StaticShare:
             ):
                 if position == self._of(self._total, rank):
                     return
-                yield Portion(batch, NO_PIECE)
+                yield Portion(batch)
                 position += 1
 
     def left(self, made: list[int]) -> dict[int, int]:
@@ -107,6 +108,7 @@ class QueueShare:
 
     def portions(self) -> Iterator[Portion | None]:
         """Yield the batches of pieces that this worker has got, and None while there is none."""
+        claims = 0
         while True:
             claimed = self._queue.claim()
             if claimed is None:
@@ -114,9 +116,10 @@ class QueueShare:
                 yield None
                 continue
             piece, start = claimed
+            claims += 1
             last = self._work.batches_of(piece) - 1
             for position, batch in enumerate(self._work.read(piece, start), start):
-                yield Portion(batch, Record(piece, position == last))
+                yield Portion(batch, Record(piece, position, position == last), claims)
 
     def left(self, made: list[int]) -> dict[int, int]:
         """Return the workers that have pieces, each with 1."""

@@ -26,11 +26,14 @@ from smt_schemas import UsageError
         ("train --ev False --steps 5", "train --no-ev --steps 5"),
         ("train --protocol grpc --bf16", "train --bf16"),
         ("train --protocol=grpc", "train"),
-        ("train --input_layer_partitioner 0 --dense_layer_partitioner=0", "train"),
+        (
+            "train --input_layer_partitioner 0 --dense_layer_partitioner=0",
+            "train --input-layer-partitioner 0 --dense-layer-partitioner=0",
+        ),
         ("train --micro_batch 0 --steps 4", "train --steps 4"),
         ("train --micro_batch 3", "train --micro-batch=3"),
         ("train --incremental_ckpt 60 --ev_filter None", "train --incremental-ckpt 60"),
-        ("train --parquet_dataset True --workqueue false", "train"),
+        ("train --parquet_dataset True --workqueue false", "train --no-workqueue"),
         ("train --output_dir true", "train --output-dir true"),
         ("train -- --a_b", "train -- --a_b"),
         ("train --no_eval run_1", "train --no-eval run_1"),
@@ -51,12 +54,9 @@ def test_deeprecs_spelling_becomes_ours(written: str, meant: str) -> None:
 
 
 ASKED = [
-    ("--workqueue True", "--workqueue"),
     ("--group_embedding True", "--group-embedding"),
     ("--protocol star_server", "--protocol has no value but grpc"),
     ("--protocol grpc++", "--protocol has no value but grpc"),
-    ("--input_layer_partitioner 8", "--input-layer-partitioner"),
-    ("--dense_layer_partitioner 16", "--dense-layer-partitioner"),
     ("--parquet_dataset False", "smt prepare --format tfrecord"),
 ]
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-SMT = [sys.executable, "-c", "from smt_cli.main import run; run()"]
+PROGRAM = "from smt_cli.main import run; run()"
+EVERY_STEP = f"import smt_model.trainer; smt_model.trainer.LOG_STEPS = 1; {PROGRAM}"
 SECONDS = 120
 """Longer than anything takes on a busy machine."""
 
@@ -21,12 +22,12 @@ SECONDS = 120
 class Process:
     """One process, whose output goes to files."""
 
-    def __init__(self, folder: Path, name: str, arguments: list[str], environment: Any) -> None:
+    def __init__(self, folder: Path, name: str, command: list[str], environment: Any) -> None:
         self.name = name
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
         with self._out.open("w") as out, self._err.open("w") as err:
             self._process = subprocess.Popen(
-                [*SMT, *arguments], stdout=out, stderr=err, env={**os.environ, **environment}
+                command, stdout=out, stderr=err, env={**os.environ, **environment}
             )
 
     @property
@@ -73,18 +74,30 @@ class Job:
             for role, count in roles.items()
         }
         self.processes: dict[str, Process] = {}
+        self._prefixes: dict[str, list[str]] = {}
 
-    def start(self, *names: str, options: list[Any]) -> None:
-        """Start some processes (``worker0``), or all, as `smt train` with options."""
+    def place(self, name: str, prefix: list[str], host: str) -> None:
+        """Run a process behind a command, on a host of its own."""
+        self._prefixes[name] = prefix
+        role, index = name[:-1], int(name[-1])
+        port = self.addresses[role][index].rpartition(":")[2]
+        self.addresses[role][index] = f"{host}:{port}"
+
+    def start(self, *names: str, options: list[Any], every_step: bool = False) -> None:
+        """Start some processes (``worker0``), or all, as `smt train` with options.
+
+        With ``every_step`` they report each step's loss.
+        """
+        smt = [sys.executable, "-c", EVERY_STEP if every_step else PROGRAM]
         everyone = [f"{role}{i}" for role, of in self.addresses.items() for i in range(len(of))]
         for name in names or everyone:
             task = {"type": name[:-1], "index": int(name[-1])}
             config = json.dumps({"cluster": self.addresses, "task": task})
-            arguments = ["train", *map(str, options)]
+            command = [*self._prefixes.get(name, []), *smt, "train", *map(str, options)]
             old = self.processes.get(name)
             assert old is None or not old.runs
             environment = {"TF_CONFIG": config, "COLUMNS": "100"}
-            self.processes[name] = Process(self._folder, name, arguments, environment)
+            self.processes[name] = Process(self._folder, name, command, environment)
 
     def __getitem__(self, name: str) -> Process:
         return self.processes[name]

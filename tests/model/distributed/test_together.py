@@ -40,13 +40,18 @@ def figures(run: Path) -> list[Any]:
 
 
 def test_two_workers_give_one_process_s_losses_and_weights(
-    dataset: Path, tmp_path: Path, job: Callable[..., Any], losses: Callable[[Path], list[float]]
+    dataset: Path,
+    tmp_path: Path,
+    job: Callable[..., Any],
+    losses: Callable[[Path], list[float]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # 1000 rows: the last batch of an epoch has 40, so shares are uneven in rows that differ.
+    monkeypatch.setattr("smt_model.trainer.LOG_STEPS", 1)
     together = job(worker=2)
-    together.start(options=options(dataset, tmp_path / "two", steps=200))
+    together.start(options=options(dataset, tmp_path / "two", steps=200), every_step=True)
     expected = one_process(dataset, tmp_path / "one", steps=200)
     assert together.wait() == {"worker0": 0, "worker1": 0}, together.said
+    assert len(losses(expected)) == 200
     assert losses(tmp_path / "two") == pytest.approx(losses(expected), abs=1e-5)
     found, wanted = tensors(tmp_path / "two"), tensors(expected)
     assert found.keys() == wanted.keys()
