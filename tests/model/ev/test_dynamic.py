@@ -49,7 +49,7 @@ def batch_of(schema: DatasetSchema, make_batch: Any, *users: int) -> dict[str, A
     batch = make_batch(schema, rows, 1)
     one = Bags(np.full(rows, 9), np.ones(rows, np.int32), np.arange(rows + 1))
     keys = {"user_key": np.array(users), "tags_key": one, "brand_key": np.full(rows, 3)}
-    return batch | keys
+    return {**batch, **keys}
 
 
 def user_inputs(assembly: Assembly, batch: dict[str, Any], step: int | None = None) -> Any:
