@@ -25,6 +25,10 @@ def command(
             "A run that it holds is gone on with.",
         ),
     ] = None,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(help="Run to start from: its tables and towers, where they fit."),
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps to train; 0 means --epochs.")] = 0,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the data; 1000 when --steps is 0 too.")

@@ -7,6 +7,7 @@ import tensorflow as tf
 from smt_model.batching import FreshRows, FusedBatch, Fuser, TableBatch
 from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
+from smt_model.ev.beginnings import Beginnings
 from smt_model.ev.key_table import KeyTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
@@ -116,6 +117,11 @@ class MultiTaskModel(tf.Module):
             if feature in variables.tables:
                 return variables.tables[feature], table
         return None
+
+    def begin_with(self, beginnings: Mapping[str, Beginnings]) -> None:
+        """Give new keys of some features first vectors of buckets instead of their own."""
+        for variables in self.embedding_variables:
+            variables.beginnings = beginnings
 
     @property
     def key_tables(self) -> list[KeyTable]:

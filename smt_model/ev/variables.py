@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smt_model.batching import Entries, FreshRows
+from smt_model.ev.beginnings import Beginnings
 from smt_model.ev.dynamic import DynamicKeyTable
 from smt_model.ev.initial import first_vectors, stream_of
 from smt_model.ev.key_table import Int32s, Int64s
@@ -32,6 +33,8 @@ class EmbeddingVariables:
         The keys of each feature.
     no_rows
         Fresh rows, but none.
+    beginnings
+        Vectors with which new keys of a feature begin instead of their own, by feature.
     """
 
     def __init__(self, layout: TableLayout, options: Mapping[str, EvOptions], seed: int) -> None:
@@ -43,6 +46,7 @@ class EmbeddingVariables:
         self._starts = layout.starts
         self._buckets = {feature.name: feature.column.buckets for feature in layout.features}
         self._dim = layout.dim
+        self.beginnings: Mapping[str, Beginnings] = {}
         self._vector_dims = {feature.name: feature.column.dim for feature in layout.features}
         nothing = np.empty(0, np.int32)
         self.no_rows = FreshRows(nothing, np.empty((0, layout.dim), np.float32), nothing)
@@ -72,6 +76,8 @@ class EmbeddingVariables:
                 values=np.where(rows < 0, self._shared(name, keys), rows)
             ), fresh
         owned = rows >= 0
+        if owned.all():
+            return entries._replace(values=rows), fresh
         values, bags, weights, counts = rows, *entries[1:]
         return Entries(values[owned], bags[owned], weights[owned], counts[owned]), fresh
 
@@ -79,6 +85,8 @@ class EmbeddingVariables:
         self, name: str, keys: Int64s, counts: Int64s, step: int
     ) -> tuple[Int32s, FreshRows]:
         rows, new_keys, new_rows = self.tables[name].count(keys, counts, step)
+        if not len(new_keys):
+            return rows, self.no_rows
         if self.options[name].adaptive_emb:
             vectors = np.zeros((len(new_rows), self._dim), np.float32)
             return rows, FreshRows(new_rows, vectors, self._shared(name, new_keys))
@@ -111,7 +119,10 @@ class EmbeddingVariables:
         return FreshRows(rows, vectors, np.full(len(rows), -1, np.int32))
 
     def _first_vectors(self, name: str, keys: Int64s) -> NDArray[np.float32]:
-        return first_vectors(keys, self._vector_dims[name], self._streams[name])
+        vectors = first_vectors(keys, self._vector_dims[name], self._streams[name])
+        if name in self.beginnings:
+            self.beginnings[name].fill(keys, vectors)
+        return vectors
 
     def _shared(self, name: str, keys: Int64s) -> NDArray[np.int32]:
         return (self._starts[name] + keys % self._buckets[name]).astype(np.int32)
