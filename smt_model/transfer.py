@@ -89,7 +89,9 @@ class Transfer:
     def _feature(self, mine: FeatureLayout, theirs: FeatureLayout) -> None:
         name = mine.name
         keyed, was_keyed = self._model.keys_of(name), self._source.model.keys_of(name)
-        if keyed and was_keyed:
+        if keyed and was_keyed and max(mine.bags, theirs.bags) > 1:
+            self.refused[name] = "vectors that grow by blocks"
+        elif keyed and was_keyed:
             self.keys[name] = _take_keys(*keyed, *was_keyed)
             if mine.blocks == theirs.blocks:
                 self._copy(part_name(name))
