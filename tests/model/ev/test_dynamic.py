@@ -20,9 +20,9 @@ from smt_model.ev.elimination import eliminate
 from smt_model.ev.initial import first_vectors, stream_of
 from smt_model.ev.rows import RowAllocator
 from smt_model.evaluation import evaluate_run
+from smt_model.export import export_run
 from smt_model.loading import load_run
 from smt_model.parts import parts
-from smt_model.export import export_run
 from smt_model.predict import predict_run
 from smt_model.run_directory import RunDirectory
 from smt_model.serving_tables import vectors_of
