@@ -21,6 +21,8 @@ from smt_model.ev.initial import first_vectors, stream_of
 from smt_model.ev.rows import RowAllocator
 from smt_model.evaluation import evaluate_run
 from smt_model.export import export_run
+from smt_model.loading import load_run
+from smt_model.parts import parts
 from smt_model.predict import predict_run
 from smt_model.run_directory import RunDirectory
 from smt_model.serving_tables import vectors_of
@@ -49,7 +51,7 @@ def batch_of(schema: DatasetSchema, make_batch: Any, *users: int) -> dict[str, A
     batch = make_batch(schema, rows, 1)
     one = Bags(np.full(rows, 9), np.ones(rows, np.int32), np.arange(rows + 1))
     keys = {"user_key": np.array(users), "tags_key": one, "brand_key": np.full(rows, 3)}
-    return batch | keys
+    return {**batch, **keys}
 
 
 def user_inputs(assembly: Assembly, batch: dict[str, Any], step: int | None = None) -> Any:
@@ -240,6 +242,34 @@ def test_checkpoints_exports_and_predictions_hold_vectors_of_their_width(
     served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"](**inputs)
     predicted = pl.read_parquet(tmp_path / "predicted.parquet")
     np.testing.assert_allclose(served["ctr"], predicted["ctr"], rtol=0, atol=1e-6)
+
+
+def test_a_run_from_buckets_begins_with_their_vectors_block_by_block(
+    with_keys: Path, tmp_path: Path
+) -> None:
+    options = {"steps": 10, "evaluate": False}
+    static, _ = train(config(with_keys, tmp_path / "static", ev=False, dynamic_ev=False, **options))
+    trained = load_run(static.path).model
+    values = {part.name: part.read() for part in parts(trained, None)}["embedding/user"]
+
+    begun = train(
+        config(with_keys, tmp_path / "begun", init_from=str(static.path), learning_rate=1e-9)
+    )
+
+    user = arrays(begun[0])
+    wide = user["embedding/user/key/blocks"] == 2
+    whole = np.hstack([user["embedding/user/vector"][wide], user["embedding/user/vector/1"]])
+    distances = np.abs(whole[:, None] - values[None]).max(axis=2).min(axis=1)
+    assert distances.max() < 1e-5
+
+
+def test_vectors_of_another_width_are_not_taken_and_it_says_so(
+    with_keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"steps": 10, "evaluate": False}
+    plain, _ = train(config(with_keys, tmp_path / "plain", dynamic_ev=False, **options))
+    train(config(with_keys, tmp_path / "grown", init_from=str(plain.path), **options))
+    assert "not taken: user (its vectors grow by blocks here)" in capsys.readouterr().err
 
 
 def test_vectors_are_read_in_full_width(schema: DatasetSchema, make_batch: Any) -> None:

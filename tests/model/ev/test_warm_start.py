@@ -20,15 +20,12 @@ from smt_model.loading import load_run
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.run_directory import RunDirectory
-from smt_model.serving_tables import vectors_of
 from smt_model.tensors import read_tensors
 from smt_model.training import train
 from smt_model.transfer import Transfer
 from smt_schemas import DatasetSchema, UserError
 
 MakeSchema = Callable[..., DatasetSchema]
-GROWING: dict[str, Any] = {"ev": True, "dynamic_ev": True, "dynamic_ev_block_size": 2}
-GROWING |= {"dynamic_ev_blocks": 2, "dynamic_ev_growth": 2}
 COUNTER: dict[str, Any] = {"ev": True, "ev_filter": "counter", "filter_freq": 20}
 
 
@@ -121,26 +118,6 @@ def test_new_keys_begin_with_the_vector_of_their_bucket(
     found = table.packed.sparse_read(keys.rows).numpy()[:, :4]
     expected = buckets["embedding/user"][[of_key[key] for key in keys.keys.tolist()]]
     np.testing.assert_array_equal(found, expected)
-
-
-def test_vectors_that_grow_begin_with_that_of_their_bucket_block_by_block(
-    static: Path, data: Path, tmp_path: Path
-) -> None:
-    options = {"steps": 16, "learning_rate": 1e-30, "init_from": str(static), **GROWING}
-    run, _ = train(config(data, tmp_path / "run", **options))
-    buckets = tensors(static)["embedding/user"]
-    (keys, table) = load_run(run.path).model.keys_of("user")  # type: ignore[misc]
-    [found] = vectors_of(keys, table)
-    whole = found[(found[:, 2:] != 0).all(axis=1)]
-    assert len(whole) > 5
-    assert {tuple(row) for row in whole.tolist()} <= {tuple(row) for row in buckets.tolist()}
-
-
-def test_vectors_of_keys_do_not_become_ones_that_grow(
-    by_key: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    train(config(data, tmp_path / "run", steps=1, init_from=str(by_key), **GROWING))
-    assert "not taken: user (its vectors grow by blocks here)" in capsys.readouterr().err
 
 
 def test_keys_of_a_list_are_paired_with_buckets_where_the_row_tells(
