@@ -108,6 +108,16 @@ def command(
     l2_threshold: Annotated[
         float, typer.Option(help="Half the sum of squares below which l2 drops a vector.")
     ] = 0.03,
+    dynamic_ev: Annotated[
+        bool, typer.Option(help="With --ev: vectors that grow by blocks as their keys come.")
+    ] = False,
+    dynamic_ev_block_size: Annotated[int, typer.Option(help="Components of a block.")] = 4,
+    dynamic_ev_blocks: Annotated[
+        int, typer.Option(help="Blocks of a whole vector; both multiply to embedding_dim.")
+    ] = 4,
+    dynamic_ev_growth: Annotated[
+        int, typer.Option(help="A key gets its next block when it came so many times as often.")
+    ] = 10,
     multihash: Annotated[
         bool,
         typer.Option(help="Two small tables, by quotient and remainder of the bucket, for one."),

@@ -313,10 +313,21 @@ class TrainConfig(EvOptions):
         Raises
         ------
         UsageError
-            When a column with options of its own is no hashed feature.
+            When a column with options of its own is no hashed feature, or its blocks do not make
+            up its vector.
         """
-        options = {column.name: option for column, option in self._hashed(schema)}
-        return {name: option for name, option in options.items() if option.owns_vectors}
+        found = {}
+        for column, option in self._hashed(schema):
+            size, blocks = option.dynamic_ev_block_size, option.dynamic_ev_blocks
+            if option.dynamic_ev and size * blocks != column.dim:
+                msg = (
+                    f"dynamic-ev: {blocks} blocks of {size} are no vector of {column.name}, whose "
+                    f"embedding_dim is {column.dim}. Change dynamic-ev-blocks or -block-size."
+                )
+                raise UsageError(msg)
+            if option.owns_vectors:
+                found[column.name] = option
+        return found
 
     def multihashed(self, schema: DatasetSchema) -> dict[str, MultiHash]:
         """Return the features whose buckets share two small tables, and how.

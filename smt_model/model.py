@@ -85,8 +85,15 @@ class MultiTaskModel(tf.Module):
         self.schema = schema
         options = variables or {}
         unbucketed = {name for name, option in options.items() if not option.adaptive_emb}
+        block_sizes = {
+            name: option.dynamic_ev_block_size
+            for name, option in options.items()
+            if option.dynamic_ev
+        }
         layouts = (
-            fused_tables(schema.features, unbucketed, capacity if options else 0, multihash)
+            fused_tables(
+                schema.features, unbucketed, capacity if options else 0, multihash, block_sizes
+            )
             if emb_fusion
             else separate_tables(schema.features, multihash)
         )

@@ -79,6 +79,11 @@ class KeyTable:
         return self._rows[: len(self._index)]
 
     @property
+    def block_rows(self) -> list[Int32s]:
+        """The rows of each block of the vectors: here a vector is one block."""
+        return [self.rows]
+
+    @property
     def counts(self) -> Int32s:
         """How often each known key came, int32."""
         return self._counts[: len(self._index)]
