@@ -28,6 +28,7 @@ VARIANTS = {
     "EV, cbf": "--ev --ev-filter cbf",
     "adaptive": "--adaptive-emb",
     "multi-hash": "--multihash",
+    "EV, dynamic": "--ev --dynamic-ev",
 }
 
 
