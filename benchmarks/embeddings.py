@@ -14,6 +14,7 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,7 +143,7 @@ def to_toml(schema: DatasetSchema) -> str:
     return "\n".join(lines) + "\n"
 
 
-def named(fields: dict[str, object]) -> list[tuple[str, str]]:
+def named(fields: Mapping[str, object]) -> list[tuple[str, str]]:
     return [(name, json.dumps(value)) for name, value in fields.items()]
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from smt_model.batching import FreshRows
 from smt_model.embedding import EmbeddingTable, part_name
+from smt_model.ev.dynamic import DynamicKeyTable
 from smt_model.ev.key_table import KeyTable
 from smt_model.layout import FeatureLayout
 from smt_model.loading import TrainedModel
@@ -89,8 +90,8 @@ class Transfer:
     def _feature(self, mine: FeatureLayout, theirs: FeatureLayout) -> None:
         name = mine.name
         keyed, was_keyed = self._model.keys_of(name), self._source.model.keys_of(name)
-        if keyed and was_keyed and max(mine.bags, theirs.bags) > 1:
-            self.refused[name] = "vectors that grow by blocks"
+        if keyed and was_keyed and isinstance(keyed[0], DynamicKeyTable):
+            self.refused[name] = "its vectors grow by blocks here"
         elif keyed and was_keyed:
             self.keys[name] = _take_keys(*keyed, *was_keyed)
             if mine.blocks == theirs.blocks:

@@ -269,7 +269,7 @@ def test_vectors_of_another_width_are_not_taken_and_it_says_so(
     options = {"steps": 10, "evaluate": False}
     plain, _ = train(config(with_keys, tmp_path / "plain", dynamic_ev=False, **options))
     train(config(with_keys, tmp_path / "grown", init_from=str(plain.path), **options))
-    assert "not taken: user (vectors that grow by blocks)" in capsys.readouterr().err
+    assert "not taken: user (its vectors grow by blocks here)" in capsys.readouterr().err
 
 
 def test_vectors_are_read_in_full_width(schema: DatasetSchema, make_batch: Any) -> None:
