@@ -5,12 +5,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from smt_schemas import UserError
+from smt_schemas import UsageError, UserError
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -129,6 +129,24 @@ def in_turn(
                 done[key].append(run)
                 say(f"{where}: {figure(run)}")
     return done, failed
+
+
+def require_cores(numbers: Iterable[int | None]) -> None:
+    """Refuse numbers of cores that commands cannot be bound to here.
+
+    Raises
+    ------
+    UsageError
+    """
+    wanted = max((number for number in numbers if number), default=0)
+    if not wanted:
+        return
+    if not hasattr(os, "sched_setaffinity"):
+        raise UsageError("--cores: this system cannot bind a process to cores; Linux can.")
+    ours = len(os.sched_getaffinity(0))
+    if wanted > ours:
+        msg = f"--cores {wanted}: this process may use {ours}."
+        raise UsageError(msg)
 
 
 @contextmanager

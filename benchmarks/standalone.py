@@ -13,7 +13,7 @@ import numpy as np
 
 from smt_bench.contenders import YARDSTICK, Contenders, UnavailableError
 from smt_bench.logs import Log, real, shards_of, synthetic
-from smt_bench.processes import Command, Run, in_turn
+from smt_bench.processes import Command, Run, in_turn, require_cores
 from smt_bench.result import Figure, Report, Row, machine, ratios
 from smt_model.report import Evaluation, evaluate_predictions
 from smt_schemas import taobao
@@ -109,10 +109,11 @@ def standalone(options: Options, say: Callable[[str], None]) -> Report:
     Raises
     ------
     UsageError
-        When there is no contender of a name.
+        When there is no contender of a name, or there are fewer cores.
     FailedError
         When a log cannot be made or prepared.
     """
+    require_cores(options.cores)
     contenders = Contenders(options.only, options.python37, say)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

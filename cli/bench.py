@@ -21,6 +21,7 @@ Python37 = Annotated[
 Only = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="A line of the tables; may be repeated.")
 ]
+Accumulator = Annotated[float, typer.Option(help="Adagrad's initial accumulator, for all.")]
 Runs = Annotated[int, typer.Option(min=1, help="Runs of each line, in turn.")]
 
 
@@ -41,7 +42,7 @@ def standalone(
         list[int] | None, typer.Option(min=1, help="Run on so many cores; repeat for several.")
     ] = None,
     only: Only = None,
-    initial_accumulator: Annotated[float, typer.Option(help="Adagrad's, for all.")] = 0.1,
+    initial_accumulator: Accumulator = 0.1,
     evaluate: Annotated[
         bool, typer.Option("--eval/--no-eval", help="Predict the test rows after the last step.")
     ] = True,
@@ -49,7 +50,7 @@ def standalone(
     json: AsJson = False,
     markdown: AsMarkdown = False,
 ) -> None:
-    """Train the model with TensorFlow 1.15.5, Keras, PyTorch and smt, in turn."""
+    """Train: TensorFlow 1.15.5, Keras, PyTorch and smt, in turn."""
     from smt_bench.standalone import BATCH_SIZES, Options
     from smt_bench.standalone import standalone as measure
 
@@ -69,6 +70,34 @@ def standalone(
     _print(measure(options, _say), json, markdown)
 
 
+@app.command("distributed")
+def distributed(
+    *,
+    rows: Annotated[int, typer.Option(min=100, help="Synthetic rows.")] = 1_000_000,
+    runs: Runs = 5,
+    steps: Annotated[int, typer.Option(min=201, help="Steps of all workers together.")] = 500,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows of a worker's step.")] = 512,
+    only: Only = None,
+    initial_accumulator: Accumulator = 0.1,
+    json: AsJson = False,
+    markdown: AsMarkdown = False,
+) -> None:
+    """Train: workers and parameter servers on this machine."""
+    from smt_bench.distributed import Options
+    from smt_bench.distributed import distributed as measure
+
+    _refuse_both(json, markdown)
+    options = Options(
+        rows=rows,
+        runs=runs,
+        steps=steps,
+        batch_size=batch_size,
+        initial_accumulator=initial_accumulator,
+        only=only or [],
+    )
+    _print(measure(options, _say), json, markdown)
+
+
 @app.command("prepare")
 def prepare(
     *,
@@ -81,7 +110,7 @@ def prepare(
     json: AsJson = False,
     markdown: AsMarkdown = False,
 ) -> None:
-    """Turn a raw log into model input with Polars alone, pandas, tf.data and smt, in turn."""
+    """Make model input: Polars alone, pandas, tf.data and smt."""
     from smt_bench.prepare import Options
     from smt_bench.prepare import prepare as measure
 
@@ -110,3 +139,5 @@ def _print(report: "Report", json: bool, markdown: bool) -> None:
         typer.echo(bench_tables.markdown(report))
     else:
         bench_tables.print_report(report)
+    if all(row.failed for row in report.rows):
+        raise typer.Exit(1)

@@ -88,6 +88,6 @@ def _note(report: "Report") -> str:
     runs = max(
         (len(found.runs) for row in report.rows for found in row.figures.values()), default=0
     )
-    if runs == 1:
+    if runs < 2:
         return "One run each."
     return f"Medians of {runs} runs, ± half of what the lowest and the highest are apart."

@@ -15,7 +15,8 @@ CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_b
 """Instructions on which the speed of training depends."""
 
 VARIABLES = (
-    *("TF_CONFIG", "TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS"),
+    *("TF_CONFIG", "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"),
+    *("OMP_NUM_THREADS", "POLARS_MAX_THREADS"),
     *("LD_PRELOAD", "MALLOC_CONF", "START_STATISTIC_STEP", "STOP_STATISTIC_STEP"),
 )
 """Environment variables that change what the program does."""

@@ -135,4 +135,6 @@ def merge(ids: Int64s, counts: Int64s, lengths: Int64s, buckets: int) -> Merged:
 def list_series(values: npt.NDArray[np.int32 | np.int64], lengths: Int64s) -> pl.Series:
     """Return a Polars list column from flat values and the length of each list."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return pl.Series(pa.LargeListArray.from_arrays(offsets, values))
+    lists = pa.LargeListArray.from_arrays(offsets, values)
+    # A frame's way into Polars, unlike a series', does not import Arrow's compute functions.
+    return pl.DataFrame(pa.record_batch([lists], names=["lists"])).to_series()

@@ -38,7 +38,7 @@ def test_help_imports_no_machinery() -> None:
     assert loaded_by("sys.argv = ['smt', '--help']; from smt_cli.main import run; run()") == []
 
 
-@pytest.mark.parametrize("command", ["prepare", "verify", "train", "env"])
+@pytest.mark.parametrize("command", ["prepare", "verify", "train", "bench", "env"])
 def test_help_of_a_command_imports_no_machinery(command: str) -> None:
     code = f"sys.argv = ['smt', '{command}', '--help']; from smt_cli.main import run; run()"
 

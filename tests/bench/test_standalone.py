@@ -75,6 +75,23 @@ def test_a_line_that_does_not_exist_is_refused(smt: Callable[..., Any], command:
     assert "--only 'abacus': there is no such line. There are: " in outcome.err
 
 
+def test_more_cores_than_there_are_are_refused(smt: Callable[..., Any]) -> None:
+    outcome = smt("bench", "standalone", "--cores", "1", "--cores", "9999")
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("Error: --cores 9999: this process may use ")
+
+
+@pytest.mark.usefixtures("no_python37")
+def test_nothing_measured_is_a_failure(smt: Callable[..., Any], tmp_path: Path) -> None:
+    options = ("--rows", "200", "--runs", "1", "--only", "TF 1.15.5")
+
+    outcome = smt("bench", "standalone", tmp_path / "none", *options)
+
+    assert outcome.code == 1
+    assert "TF 1.15.5: no Python 3.7; give one with --python37" in outcome.out
+
+
 @pytest.mark.parametrize("command", ["standalone", "prepare"])
 def test_two_forms_at_a_time_are_refused(smt: Callable[..., Any], command: str) -> None:
     outcome = smt("bench", command, "--json", "--markdown")

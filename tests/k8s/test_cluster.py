@@ -5,9 +5,11 @@ what is tested is the container's command with its variables as Kubernetes would
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,7 +52,7 @@ def pods_of(jobset: Any) -> list[Pod]:
     """Return the pods that the JobSet controller would make, with their labels and indices."""
     name = jobset["metadata"]["name"]
     subdomain = jobset["spec"]["network"]["subdomain"]
-    pods = []
+    pods: list[Pod] = []
     for job in jobset["spec"]["replicatedJobs"]:
         spec = job["template"]["spec"]
         [container] = spec["template"]["spec"]["containers"]
@@ -124,23 +126,89 @@ def start(pod: Pod, folder: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("kind", ["jobset-multi-worker"])
-def test_the_pods_of_a_jobset_train_a_model(
-    kind: str,
+def finish(processes: list[subprocess.Popen[str]]) -> tuple[list[int], list[str]]:
+    """Return exit codes and outputs."""
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    return [process.returncode for process in processes], outputs
+
+
+@pytest.fixture
+def job(
     networked: Callable[[list[Pod]], None],
     prepared: Callable[..., Dataset],
     log_lines: Callable[..., list[str]],
-    tmp_path: Path,
+) -> Callable[..., list[Pod]]:
+    """Return a function that makes the pods of a small job: two that train, and one server."""
+
+    def make(kind: str, *arguments: str) -> list[Pod]:
+        prepared(log_lines(2000), log_lines(500, 1))
+        options = manifest_options(
+            kind=kind, workers=2, ps=1, arguments=("--batch-size", "64", *arguments)
+        )
+        pods = pods_of(yaml.safe_load(render(options)))
+        networked(pods)
+        return pods
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["jobset-ps", "jobset-multi-worker"])
+def test_the_pods_of_a_jobset_train_a_model(
+    kind: str, job: Callable[..., list[Pod]], tmp_path: Path
 ) -> None:
-    prepared(log_lines(2000), log_lines(500, 1))
-    arguments = ("--epochs", "1", "--batch-size", "64")
-    options = manifest_options(kind=kind, workers=2, ps=1, arguments=arguments)
-    pods = pods_of(yaml.safe_load(render(options)))
-    networked(pods)
+    pods = job(kind, "--epochs", "1")
 
-    processes = [start(pod, tmp_path) for pod in pods]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    codes, outputs = finish([start(pod, tmp_path) for pod in pods])
 
-    assert [process.returncode for process in processes] == [0] * len(pods), "\n".join(outputs)
+    assert codes == [0] * len(pods), "\n".join(outputs)
     assert "AUC" in outputs[0]
-    assert (tmp_path / "result" / "trainer" / "checkpoints").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("kind", "victim"),
+    [
+        ("jobset-multi-worker", "trainer-worker-0-1"),
+        ("jobset-ps", "trainer-ps-0-0"),
+        ("jobset-ps", "trainer-chief-0-0"),
+    ],
+)
+def test_when_a_pod_is_lost_all_stop_and_those_that_replace_them_go_on(
+    kind: str, victim: str, job: Callable[..., list[Pod]], tmp_path: Path
+) -> None:
+    pods = job(kind, "--steps", "300", "--save-steps", "50")
+    processes = [start(pod, tmp_path) for pod in pods]
+    kill_after_a_checkpoint(victim, pods, processes, tmp_path)
+    codes, outputs = finish(processes)
+    assert all(codes), "\n".join(outputs)
+
+    codes, outputs = finish([start(pod, tmp_path) for pod in pods])
+
+    assert codes == [0] * len(pods), "\n".join(outputs)
+    assert re.search(r"Going on at step [1-9]", outputs[0]), outputs[0]
+
+
+def test_a_worker_of_parameter_servers_is_replaced_by_itself(
+    job: Callable[..., list[Pod]], tmp_path: Path
+) -> None:
+    pods = job("jobset-ps", "--steps", "300", "--save-steps", "50")
+    processes = [start(pod, tmp_path) for pod in pods]
+    lost = kill_after_a_checkpoint("trainer-worker-0-0", pods, processes, tmp_path)
+    processes[lost].wait()
+
+    processes[lost] = start(pods[lost], tmp_path)
+
+    codes, outputs = finish(processes)
+    assert codes == [0] * len(pods), "\n".join(outputs)
+
+
+def kill_after_a_checkpoint(
+    victim: str, pods: list[Pod], processes: list[subprocess.Popen[str]], folder: Path
+) -> int:
+    """Kill the process of a pod once the run can be gone on with; return its number."""
+    number = [pod.host.partition(".")[0] for pod in pods].index(victim)
+    deadline = time.monotonic() + 60
+    while not list((folder / "result" / "trainer" / "checkpoints").glob("step-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    processes[number].kill()
+    return number

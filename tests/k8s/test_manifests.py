@@ -213,7 +213,9 @@ def test_the_first_line_gives_the_options_again() -> None:
 @pytest.mark.parametrize("kind", ["tfjob", "jobset-ps", "jobset-multi-worker", "indexed-job"])
 def test_smt_train_knows_all_arguments(kind: str) -> None:
     *_, document = objects(kind=kind, bf16=True)
-    train = typer.main.get_command(app).commands["train"]
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    train = group.commands["train"]
     for template in pods(document):
         [container] = template["spec"]["containers"]
         arguments = rewrite(["train", *container["args"]])[1:]

@@ -24,7 +24,7 @@ def test_a_column_goes_before_all_and_the_file_before_the_schema(make_schema: Ma
         user={"embedding_options": {"ev": True, "ev_filter": "counter", "filter_freq": 7}},
         brand={"embedding_options": {"ev": True, "filter_freq": 5}},
     )
-    columns = {"user": {"filter_freq": 9}, "tags": {"ev": False}}
+    columns: dict[str, dict[str, Any]] = {"user": {"filter_freq": 9}, "tags": {"ev": False}}
 
     config = TrainConfig(ev=True, filter_freq=3, columns=columns).with_options_of(schema)
 
