@@ -46,7 +46,7 @@ def job(what: str, size: int) -> Job:
     """Return the usual job with one property changed.
 
     ``buckets`` are those of the seven features that have 100,000, ``columns`` are the first
-    features of the log, the two lists among them from 17 on, and ``width`` is that of every
+    features of the log, of which the lists are the 16th and 17th, and ``width`` is that of every
     embedding.
     """
     text = files("smt_schemas").joinpath("taobao.toml").read_text(encoding="utf-8")

@@ -118,8 +118,13 @@ def snapshot(processes: Processes, run: Path, step: int) -> Snapshot:
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         ticks = int(fields[11]) + int(fields[12])
         cpu[role] = cpu.get(role, 0) + ticks / os.sysconf("SC_CLK_TCK")
-    wire = int(Path("/sys/class/net/lo/statistics/tx_bytes").read_text())
-    return Snapshot(reached, time.perf_counter(), wire, cpu)
+    return Snapshot(reached, time.perf_counter(), sent(), cpu)
+
+
+def sent() -> int:
+    """Return the bytes that the loopback device of this network namespace has sent."""
+    (line,) = [line for line in Path("/proc/net/dev").read_text().splitlines() if "lo:" in line]
+    return int(line.split()[9])
 
 
 def rows_of_a_batch(data: Path) -> float:
@@ -204,8 +209,10 @@ def main() -> None:
     print("workers  " + "".join(f"{servers:>4} ps " for servers in SERVERS) + "  synchronous")
     for workers in (1, 2, 4, 10, 20, 50, 100):
         rates = [served_rate(workers, servers, think, service, wire) for servers in SERVERS]
-        rate = workers * together_rate(workers, 1 / alone.rate, merge / CORES, sparse)
-        print(f"{workers:>7}  " + "".join(f"{rate:>7,.0f} " for rate in rates) + f"{rate:>12,.0f}")
+        together = workers * together_rate(workers, 1 / alone.rate, merge / CORES, sparse)
+        print(
+            f"{workers:>7}  " + "".join(f"{rate:>7,.0f} " for rate in rates) + f"{together:>12,.0f}"
+        )
 
 
 def show(found: dict[str, Measured], floor: dict[str, float]) -> None:

@@ -28,7 +28,6 @@ OURS = {"--parquet-dataset-shuffle": "--shuffle", "--no-parquet-dataset-shuffle"
 
 _LATER = "is not available yet."
 REFUSED = {
-    "--dynamic-ev": f"(vectors whose width depends on frequency) {_LATER}",
     "--group-embedding": f"(lookups of several tables in one) {_LATER}",
     "--protocol": "has no value but grpc: the others need DeepRec's own runtime.",
     "--no-parquet-dataset": "is decided when shards are made: smt prepare --format tfrecord",
@@ -49,7 +48,6 @@ NEUTRAL = frozenset(
     {
         "--ev-elimination=None",
         "--ev-filter=None",
-        "--no-dynamic-ev",
         "--no-group-embedding",
         "--protocol=grpc",
         "--micro-batch=0",

@@ -25,6 +25,10 @@ def command(
             "A run that it holds is gone on with.",
         ),
     ] = None,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(help="Run to start from: its tables and towers, where they fit."),
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps to train; 0 means --epochs.")] = 0,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the data; 1000 when --steps is 0 too.")
@@ -104,6 +108,16 @@ def command(
     l2_threshold: Annotated[
         float, typer.Option(help="Half the sum of squares below which l2 drops a vector.")
     ] = 0.03,
+    dynamic_ev: Annotated[
+        bool, typer.Option(help="With --ev: vectors that grow by blocks as their keys come.")
+    ] = False,
+    dynamic_ev_block_size: Annotated[int, typer.Option(help="Components of a block.")] = 4,
+    dynamic_ev_blocks: Annotated[
+        int, typer.Option(help="Blocks of a whole vector; both multiply to embedding_dim.")
+    ] = 4,
+    dynamic_ev_growth: Annotated[
+        int, typer.Option(help="A key gets its next block when it came so many times as often.")
+    ] = 10,
     multihash: Annotated[
         bool,
         typer.Option(help="Two small tables, by quotient and remainder of the bucket, for one."),

@@ -20,7 +20,15 @@ TRAIN = "train"
 
 
 class CsvFormat(BaseModel):
-    """How the text files are written. A quoted cell must end on the line it began on."""
+    """How the text files are written. A quoted cell must end on the line it began on.
+
+    Attributes
+    ----------
+    separator
+        The ASCII character between cells.
+    header
+        Whether the first line names the columns.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 

@@ -43,7 +43,7 @@ def rows_of(batch: Batch) -> int:
 
 
 def take(batch: Batch, rows: Int64s) -> dict[str, Array | Bags]:
-    """Return some rows of a batch, in the order given."""
+    """Return some rows of a batch, in the order given: int64, shape [rows]; dtypes stay."""
     return {
         name: _take_bags(values, rows) if isinstance(values, Bags) else values[rows]
         for name, values in batch.items()
@@ -59,7 +59,7 @@ def cut(batch: Batch, start: int, stop: int) -> dict[str, Array | Bags]:
 
 
 def concat(batches: Sequence[Batch]) -> dict[str, Array | Bags]:
-    """Return the rows of several batches as one."""
+    """Return the rows of several batches, of the same columns and dtypes, as one."""
     if len(batches) == 1:
         return dict(batches[0])
     joined: dict[str, Array | Bags] = {}

@@ -17,7 +17,15 @@ SHARDS = "shards"
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset: its manifest and, by name, its splits."""
+    """A dataset: its manifest and, by name, its splits.
+
+    Attributes
+    ----------
+    directory
+        The folder that holds the manifest.
+    manifest
+        What the dataset is made of.
+    """
 
     directory: Path
     manifest: Manifest

@@ -50,7 +50,17 @@ class Model(BaseModel):
 
 
 class Shard(Model):
-    """One shard file."""
+    """One shard file.
+
+    Attributes
+    ----------
+    name
+        Path below the dataset's folder.
+    rows
+        Rows that it holds.
+    bytes, sha256
+        Its size, and the SHA-256 of its bytes in hexadecimal.
+    """
 
     name: Inside
     rows: NonNegativeInt
@@ -89,7 +99,19 @@ class KeyTextsRecord(Model):
 
 
 class SourceRecord(Model):
-    """One raw file that was read; ``rows`` counts published and rejected ones."""
+    """One raw file that was read.
+
+    Attributes
+    ----------
+    name
+        Path below the data folder.
+    split
+        The split that its rows went to.
+    bytes, sha256
+        Its size, and the SHA-256 of its bytes in hexadecimal.
+    rows
+        Its rows, rejected ones included.
+    """
 
     name: Inside
     split: str
@@ -99,7 +121,17 @@ class SourceRecord(Model):
 
 
 class SplitRecord(Model):
-    """One split: its rows, the positive rows of each label, and its shards by format."""
+    """One split.
+
+    Attributes
+    ----------
+    rows
+        Rows that were published.
+    label_counts
+        Rows in which each label is 1.
+    shards
+        Its shards in order, by format; each format holds all rows.
+    """
 
     rows: NonNegativeInt
     label_counts: dict[str, NonNegativeInt]
@@ -107,7 +139,15 @@ class SplitRecord(Model):
 
 
 class Hash(Model):
-    """The hash that made the buckets."""
+    """The hash that made the buckets.
+
+    Attributes
+    ----------
+    name
+        MurmurHash3 x86 32-bit, of the UTF-8 bytes of a cell's text, modulo the buckets.
+    seed
+        Its seed.
+    """
 
     name: Literal["murmur3_x86_32"] = "murmur3_x86_32"
     seed: NonNegativeInt = Field(default=0, lt=2**32)
@@ -167,7 +207,27 @@ class FeatureSpec(Model):
 
 
 class Manifest(Model):
-    """What a dataset is made of. Holds no time, no path outside the dataset, no machine."""
+    """What a dataset is made of. Holds no time, no path outside the dataset, no machine.
+
+    Attributes
+    ----------
+    format, version
+        What tells a reader that it can read the dataset.
+    dataset_schema, schema_digest
+        The schema, ``schema`` in the file, and its `DatasetSchema.digest`.
+    hash, options
+        What decides the bytes of the shards, besides the schema and the sources.
+    sources
+        The raw files, in the order they were read.
+    splits
+        Splits with rows, by name.
+    rejected_rows
+        Rows that broke a rule and were left out.
+    vocabularies, key_texts
+        Files beside the shards, by column; None where there are none.
+    feature_spec
+        How ``tf.io.parse_example`` reads classic TFRecord shards, by column; otherwise None.
+    """
 
     format: Literal["smt-shards"] = FORMAT
     version: Literal[1] = VERSION

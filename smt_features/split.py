@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a dataset."""
+    """One split of a dataset.
+
+    Attributes
+    ----------
+    name
+        Such as ``train``.
+    directory
+        The dataset's folder.
+    manifest
+        The dataset's manifest.
+    """
 
     name: str
     directory: Path
@@ -102,7 +112,7 @@ class Split:
         return plan_epoch(groups, batch_size, **order)
 
     def row_groups(self, turns: list[Turn]) -> Iterator[Batch]:
-        """Yield the rows of each turn, in its order.
+        """Yield the rows of each turn, in its order, with the dtypes of `batches`.
 
         Raises
         ------

@@ -166,10 +166,13 @@ class _TableFuser:
         parts, fresh = [], [self._variables.no_rows] if self._variables else []
         for feature, bag in zip(self._layout.features, self._first_bags, strict=False):
             if self._variables and feature.name in self._variables.tables:
-                found = self._entries(batch[feature.name + KEY], bag)
-                found, begun = self._variables.rows_of(feature.name, found, step)
-                parts.append(found)
-                fresh.append(begun)
+                entries = self._entries(batch[feature.name + KEY], bag)
+                blocks = [
+                    self._variables.rows_of(feature.name, entries, step),
+                    *self._variables.further_blocks(feature.name, entries, step),
+                ]
+                parts += [found for found, _ in blocks]
+                fresh += [begun for _, begun in blocks]
             else:
                 parts += self._placed(feature, self._entries(batch[feature.name], bag))
         joined = FreshRows(*map(np.concatenate, zip(*fresh, strict=True))) if fresh else None

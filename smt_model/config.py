@@ -33,7 +33,7 @@ FREE = frozenset(
         *("data_location", "output_dir", "checkpoint", "steps", "epochs"),
         *("save_steps", "incremental_ckpt", "keep_checkpoint_max", "evaluate", "eval_steps"),
         *("early_stop_metric", "early_stop_patience", "timeline"),
-        *("inter", "intra", "allocator", "smartstaged"),
+        *("inter", "intra", "allocator", "smartstaged", "ev_capacity"),
         *("strategy", "startup_timeout", "input_layer_partitioner", "dense_layer_partitioner"),
     }
 )
@@ -51,6 +51,8 @@ class TrainConfig(EvOptions):
         Folder under which a run directory is made.
     checkpoint
         The run directory itself; by default ``<output_dir>/model_SimpleMultiTask_<time>``.
+    init_from
+        Directory of a run whose tables and towers this one starts with, where they fit.
     steps, epochs
         Length of the run; 0 steps means `epochs`, and without those 1000 epochs.
     batch_size
@@ -129,6 +131,7 @@ class TrainConfig(EvOptions):
     data_location: str = "data"
     output_dir: str = "result"
     checkpoint: str | None = None
+    init_from: str | None = None
     steps: NonNegativeInt = 0
     epochs: PositiveInt | None = None
     batch_size: PositiveInt = 512
@@ -310,10 +313,21 @@ class TrainConfig(EvOptions):
         Raises
         ------
         UsageError
-            When a column with options of its own is no hashed feature.
+            When a column with options of its own is no hashed feature, or its blocks do not make
+            up its vector.
         """
-        options = {column.name: option for column, option in self._hashed(schema)}
-        return {name: option for name, option in options.items() if option.owns_vectors}
+        found = {}
+        for column, option in self._hashed(schema):
+            size, blocks = option.dynamic_ev_block_size, option.dynamic_ev_blocks
+            if option.dynamic_ev and size * blocks != column.dim:
+                msg = (
+                    f"dynamic-ev: {blocks} blocks of {size} are no vector of {column.name}, whose "
+                    f"embedding_dim is {column.dim}. Change dynamic-ev-blocks or -block-size."
+                )
+                raise UsageError(msg)
+            if option.owns_vectors:
+                found[column.name] = option
+        return found
 
     def multihashed(self, schema: DatasetSchema) -> dict[str, MultiHash]:
         """Return the features whose buckets share two small tables, and how.

@@ -64,12 +64,13 @@ def restore(
 def _changed(
     model: MultiTaskModel, optimizer: Optimizer, changes: Changes
 ) -> Iterator[Part | KeyPart]:
+    rows = np.empty(0, np.int32)
     for part in parts(model, optimizer):
         if part.block is None:
             yield part
             continue
-        rows = changes.rows(part.block)
-        if part.name == part.block:  # its slots have the same rows
+        if part.name == part.block:  # its slots follow, and have the same rows
+            rows = changes.rows(part.block)
             yield KeyPart(f"{part.block}/row", rows, range(len(rows)))
         yield KeyPart(part.name, part.variable, rows + part.rows.start, part.columns)
     yield from key_parts(model, optimizer, changes.step)

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model.embedding import EmbeddingTable, part_name
 from smt_model.ev.key_table import KeyTable
 from smt_model.model import MultiTaskModel
-from smt_model.parts import PIECE, Part, parts
-from smt_model.serving_tables import vectors_of
+from smt_model.parts import PIECE, parts
+from smt_model.serving_tables import SharedBuckets, shared_buckets, vectors_of
 
 TextsOf = Callable[[str, NDArray[np.int64]], pa.Array]
 """Returns the texts of some keys of a feature."""
@@ -24,7 +25,8 @@ def write_embeddings(
     """Write ``<feature>.parquet`` for each feature of a model.
 
     Its columns are ``bucket`` (int32, 0 to the number of buckets) and ``vector`` (a list of
-    float32, of fixed size). With ``encoding = "identity"`` the bucket is the value itself.
+    float32, of fixed size). With ``encoding = "identity"`` the bucket is the value itself, and
+    with ``--multihash`` the vector is that which its quotient and its remainder make.
 
     Of a feature whose keys own vectors they are ``key`` (int64, ascending), ``text`` (string,
     where texts are at hand), ``vector``, ``count`` (int32, how often the key came) and
@@ -42,6 +44,7 @@ def write_embeddings(
     """
     directory.mkdir()
     found = {part.name: part for part in parts(model, None)}
+    shared = shared_buckets(model)
     for column in model.schema.features:
         name = column.name
         part = found.get(part_name(name))
@@ -49,7 +52,10 @@ def write_embeddings(
             _write(directory / f"{name}.parquet", _keys(name, *owned, texts_of))
             name += ".shared"
         if part:
-            _write(directory / f"{name}.parquet", _buckets(part))
+            _write(directory / f"{name}.parquet", _buckets(part.pieces()))
+        elif name in shared:
+            vectors = _made(shared[name], column.buckets)
+            _write(directory / f"{name}.parquet", _buckets(vectors))
 
 
 def _keys(
@@ -73,9 +79,14 @@ def _keys(
         start += len(vectors)
 
 
-def _buckets(part: Part) -> Iterator[pa.Table]:
+def _made(vectors: SharedBuckets, buckets: int) -> Iterator[NDArray[np.generic]]:
+    for start in range(0, buckets, PIECE):
+        yield vectors(tf.range(start, min(start + PIECE, buckets))).numpy()
+
+
+def _buckets(pieces: Iterator[NDArray[np.generic]]) -> Iterator[pa.Table]:
     start = 0
-    for vectors in part.pieces():
+    for vectors in pieces:
         buckets = pa.array(np.arange(start, start + len(vectors), dtype=np.int32))
         yield pa.table({"bucket": buckets, "vector": _fixed(vectors)})
         start += len(vectors)

@@ -128,6 +128,7 @@ def fused_tables(
     unbucketed: Collection[str] = (),
     capacity: int = 0,
     multihash: Mapping[str, MultiHash] | None = None,
+    block_sizes: Mapping[str, int] | None = None,
 ) -> tuple[TableLayout, ...]:
     """Return one table for each width of rows, all features of that width in it.
 
@@ -144,6 +145,8 @@ def fused_tables(
         Rows for keys in each table.
     multihash
         How two rows make a vector, for the features where they do.
+    block_sizes
+        Width of the blocks that make the vectors of a feature, where several do.
 
     Raises
     ------
@@ -152,7 +155,12 @@ def fused_tables(
     """
     widths: dict[int, list[FeatureLayout]] = {}
     for column in features:
-        feature = _feature(column, (multihash or {}).get(column.name), column.name in unbucketed)
+        name = column.name
+        if size := (block_sizes or {}).get(name):
+            blocks = (Block(name, 0, column.dim**-0.5),)
+            feature = FeatureLayout(column, size, blocks, column.dim // size)
+        else:
+            feature = _feature(column, (multihash or {}).get(name), name in unbucketed)
         widths.setdefault(feature.dim, []).append(feature)
     return tuple(_table(placed, capacity) for placed in widths.values())
 

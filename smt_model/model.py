@@ -7,6 +7,7 @@ import tensorflow as tf
 from smt_model.batching import FreshRows, FusedBatch, Fuser, TableBatch
 from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
+from smt_model.ev.beginnings import Beginnings
 from smt_model.ev.key_table import KeyTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
@@ -84,8 +85,15 @@ class MultiTaskModel(tf.Module):
         self.schema = schema
         options = variables or {}
         unbucketed = {name for name, option in options.items() if not option.adaptive_emb}
+        block_sizes = {
+            name: option.dynamic_ev_block_size
+            for name, option in options.items()
+            if option.dynamic_ev
+        }
         layouts = (
-            fused_tables(schema.features, unbucketed, capacity if options else 0, multihash)
+            fused_tables(
+                schema.features, unbucketed, capacity if options else 0, multihash, block_sizes
+            )
             if emb_fusion
             else separate_tables(schema.features, multihash)
         )
@@ -109,6 +117,11 @@ class MultiTaskModel(tf.Module):
             if feature in variables.tables:
                 return variables.tables[feature], table
         return None
+
+    def begin_with(self, beginnings: Mapping[str, Beginnings]) -> None:
+        """Give new keys of some features first vectors of buckets instead of their own."""
+        for variables in self.embedding_variables:
+            variables.beginnings = beginnings
 
     @property
     def key_tables(self) -> list[KeyTable]:

@@ -16,7 +16,7 @@ from smt_schemas import Column
 JSON_NAME = "model_card.json"
 MARKDOWN_NAME = "MODEL_CARD.md"
 
-_PLACES = {"data_location", "output_dir", "checkpoint"}
+_PLACES = {"data_location", "output_dir", "checkpoint", "init_from"}
 """Options that say where things lie on one machine; a card is read on others."""
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 _MATTERS = ("hash_buckets", "embedding_dim", "encoding", "separator")
 """What decides which row of which table a cell means."""
 
+_MATTERS_TO_KEYS = ("embedding_dim", "encoding")
+
 
 class Origin(BaseModel):
     """The dataset behind a model.
@@ -54,24 +56,27 @@ class Origin(BaseModel):
         mine, theirs = self.dataset_schema, other.dataset_schema
         if mine.tasks != theirs.tasks:
             found.append(f"tasks: {_words(mine.tasks)} against {_words(theirs.tasks)}")
-        ours = {column.name: column for column in mine.features}
-        others = {column.name: column for column in theirs.features}
+        ours, others = ([c.name for c in schema.features] for schema in (mine, theirs))
         found += [f"feature {name} is missing" for name in ours if name not in others]
         found += [f"feature {name} is new" for name in others if name not in ours]
-        for name in ours.keys() & others.keys():
-            found += _column_differences(ours[name], others[name])
-        made, remade = ({d.name: d for d in schema.derived} for schema in (mine, theirs))
-        found += [
-            f"derived feature {name} is computed otherwise"
-            for name in made.keys() & remade.keys()
-            if made[name] != remade[name]
-        ]
-        found += [
-            f"{name} has another vocabulary"
-            for name in self.vocabularies.keys() & other.vocabularies.keys()
-            if self.vocabularies[name] != other.vocabularies[name]
-        ]
+        for name in set(ours) & set(others):
+            found += self.feature_differences(other, name)
         return sorted(found)
+
+    def feature_differences(self, other: "Origin", name: str, *, by_key: bool = False) -> list[str]:
+        """Return, in words, why a feature that both have means other things in `other`.
+
+        Of its keys with `by_key`, otherwise of its ids.
+        """
+        mine, theirs = self.dataset_schema, other.dataset_schema
+        pair = _feature(mine, name), _feature(theirs, name)
+        found = _column_differences(*pair, _MATTERS_TO_KEYS if by_key else _MATTERS)
+        if _recipe(mine, name) != _recipe(theirs, name):
+            found.append(f"derived feature {name} is computed otherwise")
+        mine_has, theirs_has = (each.vocabularies.get(name) for each in (self, other))
+        if mine_has and theirs_has and mine_has != theirs_has:
+            found.append(f"{name} has another vocabulary")
+        return found
 
     def require_same(self, other: "Origin", what: str) -> None:
         """Refuse data that the model would misread.
@@ -89,8 +94,18 @@ class Origin(BaseModel):
             raise UserError(msg)
 
 
-def _column_differences(mine: Column, theirs: Column) -> list[str]:
-    pairs = [(name, getattr(mine, name), getattr(theirs, name)) for name in _MATTERS]
+def _feature(schema: DatasetSchema, name: str) -> Column:
+    return next(column for column in schema.features if column.name == name)
+
+
+def _recipe(schema: DatasetSchema, name: str) -> list[dict[str, Any]]:
+    """Return how a derived feature is computed; nothing for a column of the log."""
+    kept = {"name", "hash_buckets", "embedding_dim", "embedding_options"}
+    return [each.model_dump(exclude=kept) for each in schema.derived if each.name == name]
+
+
+def _column_differences(mine: Column, theirs: Column, matters: tuple[str, ...]) -> list[str]:
+    pairs = [(name, getattr(mine, name), getattr(theirs, name)) for name in matters]
     return [f"{mine.name}.{name}: {a} against {b}" for name, a, b in pairs if a != b]
 
 

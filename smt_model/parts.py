@@ -54,7 +54,10 @@ class Part:
         return dtype
 
     def pieces(self) -> Iterator[NDArray[np.generic]]:
-        """Yield the values, some rows at a time."""
+        """Yield the values, some rows of a table at a time."""
+        if self.block is None:
+            yield self.variable.numpy()
+            return
         for start in range(self.rows.start, self.rows.stop, PIECE):
             # By row numbers: reading the variable as a whole would copy an entire table.
             numbers = np.arange(start, min(start + PIECE, self.rows.stop), dtype=np.int32)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from smt_model.embedding import EmbeddingTable, part_name
 from smt_model.ev.key_table import KeyTable
 from smt_model.model import MultiTaskModel
+from smt_model.multihash import MultiHash
 from smt_model.parts import PIECE, parts
 
 _NO_KEY = -1
@@ -25,6 +26,50 @@ class BucketTable(tf.Module):
     def __call__(self, ids: tf.Tensor) -> tf.Tensor:
         """Return the vectors of ids, int32 [E]; an id without a bucket is refused."""
         return tf.gather(self._vectors, ids)
+
+
+class SharedBuckets(tf.Module):
+    """A vector for each bucket, made of those of its quotient and of its remainder.
+
+    Parameters
+    ----------
+    multihash
+        How.
+    buckets
+        How many there are.
+    quotients, remainders
+        float32 [rows, width], both kinds of vectors.
+    """
+
+    def __init__(
+        self,
+        multihash: MultiHash,
+        buckets: int,
+        quotients: NDArray[np.generic],
+        remainders: NDArray[np.generic],
+    ) -> None:
+        super().__init__(name="shared")
+        self._multihash = multihash
+        self._buckets = buckets
+        self._quotients = tf.Variable(quotients, trainable=False)
+        self._remainders = tf.Variable(remainders, trainable=False)
+
+    def __call__(self, ids: tf.Tensor) -> tf.Tensor:
+        """Return the vectors of ids, int32 [E]; an id without a bucket is refused."""
+        divisor = self._multihash.divisor
+        # The last quotient may be that of more ids than there are buckets.
+        known = tf.where(ids < self._buckets, ids // divisor, tf.shape(self._quotients)[0])
+        first, second = (
+            tf.gather(self._quotients, known),
+            tf.gather(self._remainders, ids % divisor),
+        )
+        match self._multihash.operation:
+            case "add":
+                return first + second
+            case "mul":
+                return first * second
+            case "concat":
+                return tf.concat([first, second], axis=1)
 
 
 class FrozenKeys(tf.Module):
@@ -66,11 +111,13 @@ class FrozenKeys(tf.Module):
         return tf.gather(self._vectors, tf.where(is_known, own, keys % self._shared))
 
 
-def serving_tables(model: MultiTaskModel) -> dict[str, BucketTable | FrozenKeys]:
+def serving_tables(model: MultiTaskModel) -> dict[str, BucketTable | SharedBuckets | FrozenKeys]:
     """Return the embeddings of each feature, by name."""
     values = {part.name: part for part in parts(model, None)}
-    tables: dict[str, BucketTable | FrozenKeys] = {}
+    tables: dict[str, BucketTable | SharedBuckets | FrozenKeys] = {**shared_buckets(model)}
     for column in model.schema.features:
+        if column.name in tables:
+            continue
         part = values.get(part_name(column.name))
         if found := model.keys_of(column.name):
             keys, table = found
@@ -84,11 +131,34 @@ def serving_tables(model: MultiTaskModel) -> dict[str, BucketTable | FrozenKeys]
     return tables
 
 
+def shared_buckets(model: MultiTaskModel) -> dict[str, SharedBuckets]:
+    """Return the embeddings of the features with ``--multihash``, by name."""
+    values = {part.name: part for part in parts(model, None)}
+    layouts = [feature for table in model.tables for feature in table.layout.features]
+    return {
+        feature.name: SharedBuckets(
+            feature.multihash,
+            feature.column.buckets,
+            *(values[part_name(block.name)].read() for block in feature.blocks),
+        )
+        for feature in layouts
+        if feature.multihash
+    }
+
+
 def vectors_of(keys: KeyTable, table: EmbeddingTable) -> Iterator[NDArray[np.float32]]:
     """Yield the vectors of the keys that own one, in the order of the keys, some at a time.
 
     There is one piece at least, if only an empty one.
     """
-    rows = keys.rows[keys.owners]
-    for start in range(0, max(len(rows), 1), PIECE):
-        yield table.packed.sparse_read(rows[start : start + PIECE])[:, : table.layout.dim].numpy()
+    owners = keys.owners
+    for start in range(0, max(len(owners), 1), PIECE):
+        numbers = owners[start : start + PIECE]
+        yield np.concatenate([_block(rows[numbers], table) for rows in keys.block_rows], axis=1)
+
+
+def _block(rows: NDArray[np.int32], table: EmbeddingTable) -> NDArray[np.float32]:
+    """Return the vectors of rows; zeros for row -1."""
+    vectors = table.packed.sparse_read(np.maximum(rows, 0))[:, : table.layout.dim].numpy()
+    zero = np.float32(0)
+    return np.where((rows >= 0)[:, np.newaxis], vectors, zero)

@@ -8,6 +8,7 @@ https://github.com/huggingface/safetensors#format
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -39,7 +40,7 @@ class Shape(NamedTuple):
     @property
     def bytes(self) -> int:
         """Size of the array."""
-        return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+        return self.dtype.itemsize * math.prod(self.shape)
 
 
 def write_tensors(

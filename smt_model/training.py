@@ -23,6 +23,7 @@ from smt_model.run_directory import RunDirectory, new_run
 from smt_model.statistic_steps import StatisticSteps
 from smt_model.task_weight import task_weights
 from smt_model.trainer import TRAIN, Trainer
+from smt_model.warm_start import go_on_from, start_from
 from smt_schemas import UserError
 
 if TYPE_CHECKING:
@@ -69,9 +70,30 @@ def train(
         start = find_start(run, config, Origin.of(dataset), tell)
         run.write_config(config)
         trainer = Trainer(config, dataset, run, native_bf16(config, start))
-        if start:
-            trainer.restore(start)
+        begin(trainer, config, dataset, run, start)
         return run, Training(config, dataset, run, trainer, start, statistics).finish()
+
+
+def begin(
+    trainer: Trainer,
+    config: TrainConfig,
+    dataset: "Dataset",
+    run: RunDirectory,
+    start: Start | None,
+) -> None:
+    """Bring a run to where it goes on, or starts.
+
+    Raises
+    ------
+    UserError
+        When the checkpoint, or the run to start from, cannot be read.
+    """
+    if start:
+        trainer.restore(start)
+    if config.init_from and start:
+        go_on_from(trainer.model, run)
+    elif config.init_from:
+        start_from(Path(config.init_from), trainer.model, dataset, run)
 
 
 def open_dataset(config: TrainConfig) -> "Dataset":

@@ -25,7 +25,15 @@ T = TypeVar("T")
 
 
 class LabelCombination(Model):
-    """Rows with these labels at once: clicks with and without a buy."""
+    """Rows with these labels at once: clicks with and without a buy.
+
+    Attributes
+    ----------
+    labels
+        Value of each label.
+    rows
+        How many rows have them.
+    """
 
     labels: dict[str, Literal[0, 1]]
     rows: PositiveInt
@@ -44,7 +52,19 @@ class SplitStatistics(Model):
 
 
 class Statistics(Model):
-    """Statistics of a dataset: by split, and how far the other splits are from the first."""
+    """Statistics of a dataset: by split, and how far the other splits are from the first.
+
+    Attributes
+    ----------
+    format, version
+        What tells a reader that it can read the document.
+    schema_digest, hash
+        The schema and the hash that the buckets are counted by.
+    splits
+        Statistics of each split, by name.
+    drift
+        Each split but the first, compared with it.
+    """
 
     format: Literal["smt-statistics"] = FORMAT
     version: Literal[2] = VERSION

@@ -53,6 +53,10 @@ def require_supported(config: TrainConfig, strategy: StrategyName) -> None:
             config.multihash and strategy == PARAMETER_SERVER,
             "tables on parameter servers have one row for each bucket",
         ),
+        "--init-from": (
+            config.init_from is not None and strategy == PARAMETER_SERVER,
+            "tables on parameter servers start from a checkpoint of the same run alone",
+        ),
         "--async-embedding": (
             config.async_embedding,
             "workers of parameter servers are asynchronous already, and those without wait for "

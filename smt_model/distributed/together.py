@@ -24,7 +24,7 @@ from smt_model.resume import Start, find_start
 from smt_model.run_directory import RunDirectory
 from smt_model.statistic_steps import StatisticSteps
 from smt_model.trainer import Trainer
-from smt_model.training import Training, native_bf16, open_dataset
+from smt_model.training import Training, begin, native_bf16, open_dataset
 from smt_schemas import UserError
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ class _Worker:
             share=self._share,
             assemble=partial(assemble, make_step=make_step),
         )
-        if start:
-            trainer.restore(start)
+        begin(trainer, config, self._dataset, self._run, start)
         return trainer
 
     def _stops(self, wish: bool) -> bool:

@@ -24,10 +24,11 @@ def eliminate(variables: EmbeddingVariables, table: EmbeddingTable, step: int) -
         if options.ev_elimination == "gstep":
             keys.keep(step - keys.last_steps <= options.steps_to_live)
         elif options.ev_elimination == "l2":
-            owned = keys.rows >= 0
-            keeps = ~owned
-            keeps[owned] = half_squares(table, keys.rows[owned]) >= options.l2_threshold
-            keys.keep(keeps)
+            sums = np.zeros(len(keys.keys), np.float32)
+            for rows in keys.block_rows:
+                owned = rows >= 0
+                sums[owned] += half_squares(table, rows[owned])
+            keys.keep((keys.rows < 0) | (sums >= options.l2_threshold))
 
 
 def half_squares(table: EmbeddingTable, rows: NDArray[np.int32]) -> NDArray[np.float32]:

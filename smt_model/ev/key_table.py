@@ -79,6 +79,11 @@ class KeyTable:
         return self._rows[: len(self._index)]
 
     @property
+    def block_rows(self) -> list[Int32s]:
+        """The rows of each block of the vectors: here a vector is one block."""
+        return [self.rows]
+
+    @property
     def counts(self) -> Int32s:
         """How often each known key came, int32."""
         return self._counts[: len(self._index)]
@@ -111,18 +116,21 @@ class KeyTable:
         step
             The update that the batch is for.
         """
-        distinct, inverse = np.unique(keys, return_inverse=True)
-        occurrences = np.bincount(inverse, counts, len(distinct)).astype(np.int64)
-        numbers = self._known(distinct, occurrences)
-        known = numbers >= 0
-        mine = numbers[known]
-        total = self._counts[mine] + occurrences[known]
-        self._counts[mine] = np.minimum(total, MAX_COUNT)
-        self._last_steps[mine] = step
-        admitted = mine[(self._rows[mine] < 0) & (self._counts[mine] >= self._filter_freq)]
+        numbers = self._index.find(keys)
+        unknown = np.flatnonzero(numbers < 0)
+        if len(unknown):
+            numbers[unknown] = self._made_known(keys[unknown], counts[unknown])
+        is_known = numbers >= 0
+        known = numbers[is_known]
+        np.add.at(self._counts, known, counts[is_known].astype(np.int32))
+        self._last_steps[known] = step
+        totals = self._counts[known]
+        self._counts[known[totals < 0]] = MAX_COUNT  # it was exceeded
+        waiting = (self._rows[known] < 0) & ((totals >= self._filter_freq) | (totals < 0))
+        admitted = np.unique(known[waiting])
         self._rows[admitted] = new_rows = self._allocator.take(len(admitted))
-        rows = np.where(known, self._rows[numbers], NO_ROW)
-        return Lookup(rows[inverse], self._index.keys[admitted], new_rows)
+        rows = np.where(is_known, self._rows[numbers], NO_ROW)
+        return Lookup(rows, self._index.keys[admitted], new_rows)
 
     def restore(
         self, keys: Int64s, counts: Int32s, last_steps: Int32s, owns: NDArray[np.bool_]
@@ -174,20 +182,22 @@ class KeyTable:
         self._append(keys, counts, last_steps)
         self._rows[: len(kept)] = kept
 
-    def _known(self, keys: Int64s, occurrences: Int64s) -> Int32s:
-        """Return the numbers of distinct keys, once those that may be known are."""
-        numbers = self._index.find(keys)
-        absent = np.flatnonzero(numbers < 0)
-        before = np.zeros(len(absent), np.int64)
+    def _made_known(self, keys: Int64s, counts: Int64s) -> Int32s:
+        """Return the numbers of entries' keys that were unknown, once those that may be known are.
+
+        They have not been counted then.
+        """
+        distinct, inverse = np.unique(keys, return_inverse=True)
+        numbers = np.full(len(distinct), -1, np.int32)
+        passed, before = np.arange(len(distinct)), np.zeros(len(distinct), np.int64)
         if self.bloom is not None:
-            estimates = self.bloom.add(keys[absent], occurrences[absent])
-            passed = estimates >= self._filter_freq
-            absent = absent[passed]
-            before = estimates[passed] - occurrences[absent]
-        first = len(self._index)
-        self._append(keys[absent], before, np.zeros(len(absent), np.int32))
-        numbers[absent] = np.arange(first, len(self._index), dtype=np.int32)
-        return numbers
+            occurrences = np.bincount(inverse, counts, len(distinct)).astype(np.int64)
+            estimates = self.bloom.add(distinct, occurrences)
+            passed = np.flatnonzero(estimates >= self._filter_freq)
+            before = np.maximum(estimates - occurrences, 0)[passed]
+        numbers[passed] = np.arange(len(self._index), len(self._index) + len(passed))
+        self._append(distinct[passed], before, np.zeros(len(passed), np.int32))
+        return numbers[inverse]
 
     def _append(self, keys: Int64s, counts: NDArray[np.integer], last_steps: Int32s) -> None:
         first, stop = len(self._index), len(self._index) + len(keys)

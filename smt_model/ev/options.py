@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from smt_model.ev.bloom import CountingBloomFilter
+from smt_model.ev.dynamic import DynamicKeyTable
 from smt_model.ev.key_table import KeyTable
 from smt_model.ev.rows import RowAllocator
 from smt_model.multihash import MultiHash, Operation
@@ -35,6 +36,10 @@ class EvOptions(BaseModel):
     ev_elimination, steps_to_live, l2_threshold
         What drops keys with the checkpoint of every `save_steps`: ``gstep``, that they did not
         come for more than so many steps; ``l2``, that ``½ Σ w²`` is below the threshold.
+    dynamic_ev, dynamic_ev_block_size, dynamic_ev_blocks, dynamic_ev_growth
+        With `ev`, the vector of a key grows: it has one block when it is admitted, and another
+        each time it has come `dynamic_ev_growth` times as often, up to `dynamic_ev_blocks` of
+        `dynamic_ev_block_size` components. Behind them its vector is zero.
     multihash, multihash_divisor, multihash_operation
         A bucket has no vector of its own but two others: that of its quotient and that of its
         remainder (`MultiHash`).
@@ -52,6 +57,10 @@ class EvOptions(BaseModel):
     ev_elimination: Elimination | None = None
     steps_to_live: PositiveInt = 4000
     l2_threshold: PositiveFloat = 0.03
+    dynamic_ev: bool = False
+    dynamic_ev_block_size: PositiveInt = 4
+    dynamic_ev_blocks: int = Field(default=4, ge=2)
+    dynamic_ev_growth: int = Field(default=10, ge=2)
     multihash: bool = False
     multihash_divisor: PositiveInt = 10
     multihash_operation: Operation = "add"
@@ -63,6 +72,9 @@ class EvOptions(BaseModel):
             raise ValueError(msg)
         if self.multihash and self.owns_vectors:
             msg = "multihash shares the vectors of buckets, and ev and adaptive-emb those of keys"
+            raise ValueError(msg)
+        if self.dynamic_ev and not self.ev:
+            msg = "dynamic-ev is about the vectors of keys, and needs ev"
             raise ValueError(msg)
         for name in ("ev_filter", "ev_elimination"):
             if getattr(self, name) and not self.owns_vectors:
@@ -87,6 +99,8 @@ class EvOptions(BaseModel):
         owning = {name: values.get(name, mine[name]) for name in ("ev", "adaptive_emb")}
         if not any(owning.values()):
             mine |= {"ev_filter": None, "ev_elimination": None}
+        if not owning["ev"]:
+            mine["dynamic_ev"] = False
         return EvOptions.model_validate(mine | dict(values))
 
     def multihash_of(self, column: Column) -> MultiHash | None:
@@ -115,4 +129,8 @@ class EvOptions(BaseModel):
             bloom = CountingBloomFilter(
                 self.cbf_expected_keys, self.cbf_false_positive_rate, admitted_at
             )
+        if self.dynamic_ev:
+            steps = range(1, self.dynamic_ev_blocks)
+            grows_at = [admitted_at * self.dynamic_ev_growth**step for step in steps]
+            return DynamicKeyTable(allocator, admitted_at, bloom, grows_at)
         return KeyTable(allocator, admitted_at, bloom)

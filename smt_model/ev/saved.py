@@ -5,6 +5,8 @@ Of a feature ``F``, in the order of the keys:
 - ``embedding/F/key`` int64 [N], ``…/key/count`` and ``…/key/last_step`` int32 [N]: keys that
   own a vector;
 - ``embedding/F/vector`` float32 [N, dim], and ``embedding/F/vector/<slot>``;
+- with ``--dynamic-ev``, ``…/key/blocks`` int32 [N], how many blocks each vector has; of those
+  that have a second one, ``embedding/F/vector/1`` [N₁, block] and its slots, and so on;
 - ``embedding/F/candidate`` int64 [C], with ``…/count`` and ``…/last_step``: keys that do not;
 - ``embedding/F/bloom`` [M]: the counters of a Bloom filter.
 
@@ -12,7 +14,7 @@ A delta keeps of these only what changed, and of the filter ``…/bloom`` [K], s
 ``…/bloom/position`` int64 [K].
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 
 from smt_model.embedding import EmbeddingTable, part_name
 from smt_model.ev.bloom import CountingBloomFilter
+from smt_model.ev.dynamic import DynamicKeyTable
 from smt_model.ev.key_table import KeyTable
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
@@ -71,7 +74,10 @@ class KeyPart:
             if isinstance(self.values, np.ndarray):
                 yield self.values[rows]
             else:
-                values = self.values.sparse_read(rows).numpy()
+                # `sparse_read` asks for two more operations, which counts in a delta.
+                values = tf.raw_ops.ResourceGather(
+                    resource=self.values.handle, indices=rows, dtype=self.values.dtype
+                ).numpy()
                 yield values if self.columns is None else values[:, self.columns]
 
 
@@ -115,8 +121,7 @@ def restore_keys(
     slots = list(optimizer.initial) if optimizer else []
     for variables, table in zip(model.embedding_variables, model.tables, strict=False):
         for feature, keys in variables.tables.items():
-            restore = keys.put if delta else keys.restore
-            _restore(part_name(feature), restore, table, slots, arrays)
+            _restore(part_name(feature), keys, table, slots, arrays, delta=delta)
             if keys.bloom is not None:
                 _restore_bloom(part_name(feature), keys.bloom, arrays, delta=delta)
 
@@ -130,12 +135,21 @@ def _feature_parts(
     owners = order[owns]
     yield from _counts(f"{name}/key", keys, owners)
     dim = table.layout.dim
-    for block, block_name in enumerate(names(f"{name}/vector", slots)):
-        columns = slice(block * dim, (block + 1) * dim)
-        yield KeyPart(block_name, table.packed, keys.rows[owners], columns)
+    block_rows = [rows[owners] for rows in keys.block_rows]
+    for ending, rows in zip(_endings(keys), block_rows, strict=True):
+        for position, block_name in enumerate(names(f"{name}/vector{ending}", slots)):
+            columns = slice(position * dim, (position + 1) * dim)
+            yield KeyPart(block_name, table.packed, rows[rows >= 0], columns)
+    if isinstance(keys, DynamicKeyTable):
+        blocks = (np.stack(block_rows) >= 0).sum(axis=0, dtype=np.int32)
+        yield KeyPart(f"{name}/key/blocks", blocks, range(len(blocks)))
     yield from _counts(f"{name}/candidate", keys, order[~owns])
     if keys.bloom is not None:
         yield from _counters(f"{name}/bloom", keys.bloom, whole=since is None)
+
+
+def _endings(keys: KeyTable) -> list[str]:
+    return ["", *(f"/{block}" for block in range(1, len(keys.block_rows)))]
 
 
 def _counters(name: str, bloom: CountingBloomFilter, *, whole: bool) -> Iterator[KeyPart]:
@@ -156,10 +170,12 @@ def _counts(name: str, keys: KeyTable, numbers: NDArray[np.int64]) -> Iterator[K
 
 def _restore(
     name: str,
-    restore: Callable[..., NDArray[np.int32]],
+    keys: KeyTable,
     table: EmbeddingTable,
     slots: list[str],
     arrays: Arrays,
+    *,
+    delta: bool,
 ) -> None:
     kinds = [f"{name}/key", f"{name}/candidate"]
     owners = len(arrays[kinds[0]])
@@ -167,11 +183,15 @@ def _restore(
         np.concatenate([arrays[kind + ending] for kind in kinds])
         for ending in ("", "/count", "/last_step")
     )
-    rows = restore(known, counts, last_steps, np.arange(len(known)) < owners)
-    blocks = [arrays[block] for block in names(f"{name}/vector", slots)]
-    for start in range(0, owners, PIECE):
-        stop = start + PIECE
-        table.assign(rows[start:stop], np.concatenate([b[start:stop] for b in blocks], axis=1))
+    take = keys.put if delta else keys.restore
+    block_rows = [take(known, counts, last_steps, np.arange(len(known)) < owners)]
+    if isinstance(keys, DynamicKeyTable):
+        block_rows += keys.put_further(known[:owners], arrays[f"{name}/key/blocks"])
+    for ending, rows in zip(_endings(keys), block_rows, strict=True):
+        parts = [arrays[part] for part in names(f"{name}/vector{ending}", slots)]
+        for start in range(0, len(rows), PIECE):
+            piece = slice(start, start + PIECE)
+            table.assign(rows[piece], np.concatenate([p[piece] for p in parts], axis=1))
 
 
 def _restore_bloom(name: str, bloom: CountingBloomFilter, arrays: Arrays, *, delta: bool) -> None:

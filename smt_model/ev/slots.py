@@ -1,4 +1,4 @@
-"""The slots of a hash map: open addressing with linear probing, for many keys at a time."""
+"""The slots of a hash map: open addressing, for many keys at a time."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,27 +34,34 @@ class Slots:
         """Return the number of each wanted key, -1 where there is none; ``keys`` by number."""
         found = np.full(len(wanted), -1, np.int32)
         searching, at = np.arange(len(wanted)), self._first(wanted)
+        distance = 0
         while len(searching):
             numbers = self._numbers[at] - 1
             taken = numbers >= 0
-            hit = taken & (keys[numbers] == wanted[searching])
+            is_wanted = keys[numbers] == wanted[searching]
+            hit = taken & is_wanted
             found[searching[hit]] = numbers[hit]
-            on = taken & ~hit
-            searching, at = searching[on], self._next(at[on])
+            on = taken & ~is_wanted
+            distance += 1
+            searching, at = searching[on], self._next(at[on], distance)
         return found
 
     def place(self, numbers: Int64s, keys: Int64s) -> None:
         """Place the numbers of distinct keys that have no slot yet; ``keys`` by number."""
         at = self._first(keys[numbers])
+        distance = 0
         while len(numbers):
             free = self._numbers[at] == 0
             self._numbers[at[free]] = numbers[free] + 1  # one of those that want the same slot
             lost = self._numbers[at] != numbers + 1
-            numbers, at = numbers[lost], self._next(at[lost])
+            distance += 1
+            numbers, at = numbers[lost], self._next(at[lost], distance)
 
     def _first(self, keys: Int64s) -> Int64s:
         spread = (keys.view(np.uint64) * _GOLDEN) >> self._shift
         return spread.view(np.int64)
 
-    def _next(self, at: Int64s) -> Int64s:
-        return (at + 1) & (len(self._numbers) - 1)
+    def _next(self, at: Int64s, distance: int) -> Int64s:
+        # Triangular numbers: with a power of two they come to every slot, and keys that began
+        # side by side part.
+        return (at + distance) & (len(self._numbers) - 1)

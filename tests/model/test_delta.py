@@ -12,6 +12,8 @@ from smt_features import open_shards
 from smt_features.manifest import PrepareOptions
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
+from smt_model import delta
+from smt_model.assembly import make_model
 from smt_model.checkpoint import Pending
 from smt_model.config import TrainConfig
 from smt_model.evaluation import evaluate_run
@@ -37,8 +39,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "counter": {**EV, "ev_filter": "counter", "filter_freq": 30},
     "cbf": {**EV, "ev_filter": "cbf", "filter_freq": 30, "cbf_expected_keys": 50},
     "adaptive": {"adaptive_emb": True, "adaptive_threshold": 30, "ev_capacity": 1000},
+    "dynamic": {
+        **EV,
+        "dynamic_ev": True,
+        "dynamic_ev_block_size": 2,
+        "dynamic_ev_blocks": 2,
+        "dynamic_ev_growth": 20,
+    },
     "eliminated": {**EV, "ev_elimination": "gstep", "steps_to_live": 1, "batch_size": 8},
 }
+BY_DEFAULT = ("static", "multihash", "cbf", "eliminated")
+"""The others take as long again."""
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +95,13 @@ class Stopped:
                 self.trainer.advance(ready)
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.slow)
+        for name in OPTIONS
+    ],
+)
 def test_a_run_that_goes_on_from_a_delta_equals_one_that_never_stopped(
     name: str, with_keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,7 +120,7 @@ def test_a_run_that_goes_on_from_a_delta_equals_one_that_never_stopped(
     assert same(arrays(stopped.run.checkpoint(40)), arrays(whole.checkpoint(40)))
 
 
-@pytest.mark.parametrize("name", ["static", "cbf", "adaptive"])
+@pytest.mark.parametrize("name", ["static", "cbf", "adaptive", "dynamic"])
 def test_a_delta_on_its_checkpoint_is_the_full_checkpoint_of_its_step(
     name: str, with_keys: Path, tmp_path: Path
 ) -> None:
@@ -207,13 +224,9 @@ def test_a_delta_without_its_checkpoint_is_not_used(
 def test_a_delta_of_another_model_is_refused(
     dataset: Path, tmp_path: Path, make_schema: Any
 ) -> None:
-    from smt_model import delta
-
     run = Stopped(config(dataset, tmp_path / "run", incremental_ckpt=60), 15).run
     start = newest_sound(run, print)
     schema = make_schema(brand={"hash_buckets": 12})
-    from smt_model.assembly import make_model
-
     model = make_model(run.config, schema)
     with pytest.raises(UserError, match=r"is of another model: embedding/brand has no row"):
         delta.restore(start.path, start.state, model)

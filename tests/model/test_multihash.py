@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import tensorflow as tf
 from hypothesis import given
@@ -14,9 +15,10 @@ from smt_features import Bags
 from smt_model.assembly import Assembly, assemble
 from smt_model.config import TrainConfig
 from smt_model.evaluation import evaluate_run
+from smt_model.export import export_run
 from smt_model.multihash import MultiHash, Operation
 from smt_model.parts import parts
-from smt_model.predict import predict_run
+from smt_model.predict import Predicted, predict_run
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
 from smt_model.training import train
@@ -203,7 +205,38 @@ def test_a_run_that_is_gone_on_with_equals_one_that_never_stopped(
     assert tensors(tmp_path / "parts") == tensors(tmp_path / "whole")
     assert evaluate_run(tmp_path / "whole", None, "test") == result
     predicted = predict_run(tmp_path / "whole", dataset / "b", tmp_path / "out.parquet")
-    assert predicted == (300, 0)
+    assert predicted == Predicted(rows=300, errors=0)
+
+
+def test_an_export_serves_what_is_predicted_and_writes_whole_vectors(
+    dataset: Path, tmp_path: Path
+) -> None:
+    kinds = {"user": "add", "tags": "mul", "brand": "concat"}
+    columns = {name: {"multihash_operation": kind} for name, kind in kinds.items()}
+    options = {"columns": columns, "multihash_divisor": 7, "evaluate": False}
+    run, _ = train(config(dataset, tmp_path / "run", **options))
+    predict_run(run.path, dataset / "b", tmp_path / "predicted.parquet")
+    expected = pl.read_parquet(tmp_path / "predicted.parquet")
+
+    export_run(run.path, tmp_path / "1", embeddings=True)
+
+    signatures = tf.saved_model.load(str(tmp_path / "1")).signatures
+    cells = [line.split(",") for line in (dataset / "b").read_text().splitlines()]
+    texts = dict(zip(("user", "tags", "brand"), list(zip(*cells, strict=True))[2:], strict=True))
+    inputs = {name: tf.constant(values) for name, values in texts.items()}
+    found = signatures["serving_default"](**inputs)
+    np.testing.assert_allclose(found["ctr"], expected["ctr"], rtol=0, atol=1e-6)
+    (file,) = run.newest_checkpoint().glob("*.safetensors")
+    values = {name: array.astype(np.float64) for name, array in read_tensors(file).items()}
+    for name, kind in kinds.items():
+        frame = pl.read_parquet(tmp_path / "1" / "embeddings" / f"{name}.parquet")
+        vectors = [vector(values, kind, name, bucket) for bucket in frame["bucket"]]  # type: ignore[arg-type]
+        assert len(vectors) == {"user": 50, "tags": 40, "brand": 30}[name]
+        np.testing.assert_allclose(frame["vector"].to_numpy(), vectors, rtol=1e-6)
+    ids = {"user": [50], "brand": [0], "tags": [[0]], "tags_count": [[1]]}
+    beyond = {name: tf.constant(value, tf.int32) for name, value in ids.items()}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="is not in"):
+        signatures["hashed_ids"](**beyond)
 
 
 def test_a_feature_can_be_left_out_or_have_options_of_its_own(

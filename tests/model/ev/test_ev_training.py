@@ -31,6 +31,13 @@ OPTIONS: dict[str, Any] = {
         "optimizer": "adamasync",
         "bf16": True,
     },
+    "adagrad": {
+        "ev": True,
+        "ev_filter": "counter",
+        "ev_elimination": "gstep",
+        "steps_to_live": 2,
+        "bf16": True,
+    },
     "adaptive": {"adaptive_emb": True, "adaptive_threshold": 20},
 }
 
