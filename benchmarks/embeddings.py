@@ -29,6 +29,7 @@ VARIANTS = {
     "EV, cbf": "--ev --ev-filter cbf",
     "adaptive": "--adaptive-emb",
     "multi-hash": "--multihash",
+    "EV, dynamic": "--ev --dynamic-ev",
 }
 
 
