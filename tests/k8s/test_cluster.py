@@ -114,16 +114,28 @@ def networked() -> Iterator[Callable[[list[Pod]], None]]:
     subprocess.run(["ip", "link", "del", BRIDGE], check=False)
 
 
-def start(pod: Pod, folder: Path) -> subprocess.Popen[str]:
-    arguments = [word.replace("/pvc", str(folder)) for word in pod.arguments]
-    return subprocess.Popen(
-        ["ip", "netns", "exec", pod.namespace, sys.executable, LAUNCH, *arguments],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **pod.variables, "MEM_USAGE_STRATEGY": "close"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[Pod], subprocess.Popen[str]]]:
+    """Return a function that starts a pod's container; what still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(pod: Pod) -> subprocess.Popen[str]:
+        arguments = [word.replace("/pvc", str(tmp_path)) for word in pod.arguments]
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", pod.namespace, sys.executable, LAUNCH, *arguments],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], **pod.variables, "MEM_USAGE_STRATEGY": "close"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def finish(processes: list[subprocess.Popen[str]]) -> tuple[list[int], list[str]]:
@@ -154,11 +166,13 @@ def job(
 
 @pytest.mark.parametrize("kind", ["jobset-ps", "jobset-multi-worker"])
 def test_the_pods_of_a_jobset_train_a_model(
-    kind: str, job: Callable[..., list[Pod]], tmp_path: Path
+    kind: str,
+    job: Callable[..., list[Pod]],
+    start: Callable[[Pod], subprocess.Popen[str]],
 ) -> None:
     pods = job(kind, "--epochs", "1")
 
-    codes, outputs = finish([start(pod, tmp_path) for pod in pods])
+    codes, outputs = finish([start(pod) for pod in pods])
 
     assert codes == [0] * len(pods), "\n".join(outputs)
     assert "AUC" in outputs[0]
@@ -173,29 +187,35 @@ def test_the_pods_of_a_jobset_train_a_model(
     ],
 )
 def test_when_a_pod_is_lost_all_stop_and_those_that_replace_them_go_on(
-    kind: str, victim: str, job: Callable[..., list[Pod]], tmp_path: Path
+    kind: str,
+    victim: str,
+    job: Callable[..., list[Pod]],
+    start: Callable[[Pod], subprocess.Popen[str]],
+    tmp_path: Path,
 ) -> None:
     pods = job(kind, "--steps", "300", "--save-steps", "50")
-    processes = [start(pod, tmp_path) for pod in pods]
+    processes = [start(pod) for pod in pods]
     kill_after_a_checkpoint(victim, pods, processes, tmp_path)
     codes, outputs = finish(processes)
     assert all(codes), "\n".join(outputs)
 
-    codes, outputs = finish([start(pod, tmp_path) for pod in pods])
+    codes, outputs = finish([start(pod) for pod in pods])
 
     assert codes == [0] * len(pods), "\n".join(outputs)
     assert re.search(r"Going on at step [1-9]", outputs[0]), outputs[0]
 
 
 def test_a_worker_of_parameter_servers_is_replaced_by_itself(
-    job: Callable[..., list[Pod]], tmp_path: Path
+    job: Callable[..., list[Pod]],
+    start: Callable[[Pod], subprocess.Popen[str]],
+    tmp_path: Path,
 ) -> None:
     pods = job("jobset-ps", "--steps", "300", "--save-steps", "50")
-    processes = [start(pod, tmp_path) for pod in pods]
+    processes = [start(pod) for pod in pods]
     lost = kill_after_a_checkpoint("trainer-worker-0-0", pods, processes, tmp_path)
     processes[lost].wait()
 
-    processes[lost] = start(pods[lost], tmp_path)
+    processes[lost] = start(pods[lost])
 
     codes, outputs = finish(processes)
     assert codes == [0] * len(pods), "\n".join(outputs)
