@@ -186,7 +186,7 @@ def test_the_pods_of_a_jobset_train_a_model(
         ("jobset-ps", "trainer-chief-0-0"),
     ],
 )
-def test_when_a_pod_is_lost_all_stop_and_those_that_replace_them_go_on(
+def test_when_a_pod_is_lost_the_job_ends_and_pods_that_replace_all_go_on(
     kind: str,
     victim: str,
     job: Callable[..., list[Pod]],
@@ -197,7 +197,7 @@ def test_when_a_pod_is_lost_all_stop_and_those_that_replace_them_go_on(
     processes = [start(pod) for pod in pods]
     kill_after_a_checkpoint(victim, pods, processes, tmp_path)
     codes, outputs = finish(processes)
-    assert all(codes), "\n".join(outputs)
+    assert codes[0] != 0, "\n".join(outputs)  # the chief's: a worker may have done its part
 
     codes, outputs = finish([start(pod) for pod in pods])
 
