@@ -85,7 +85,7 @@ class Trial(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        where = "" if self.cores is None else f", {self.cores} cores"
+        where = "" if self.cores is None else f", cores: {self.cores}"
         return f"{self.name} on {self.log.name}, batch {self.batch_size:,}{where}"
 
     def settings(self, options: Options) -> dict[str, int | str]:

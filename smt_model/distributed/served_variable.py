@@ -76,6 +76,11 @@ class ServedVariable:
         assert self._read is not None, "not connected"
         return tf.constant(self._read(np.asarray(rows)))
 
+    def numpy(self) -> Array:
+        """Return all rows."""
+        values: Array = self.sparse_read(np.arange(self.shape[0], dtype=np.int32)).numpy()
+        return values
+
     def scatter_update(self, new: tf.IndexedSlices) -> None:
         """Replace some rows."""
         assert self._write is not None, "not connected"

@@ -122,6 +122,12 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture
+def ports() -> Callable[[int], list[int]]:
+    """Return a function that finds so many free ports."""
+    return free_ports
+
+
+@pytest.fixture
 def job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
     """Return a function that describes a cluster, whose processes end with the test."""
     jobs: list[Job] = []

@@ -42,3 +42,4 @@ def test_rows_come_back_as_they_were_written(
     sliced.scatter_update(tf.IndexedSlices(expected[numbers], numbers))
     np.testing.assert_array_equal(sliced.sparse_read(tf.constant(everything)), expected)
     np.testing.assert_array_equal(sliced.sparse_read(tf.constant(numbers)), expected[numbers])
+    np.testing.assert_array_equal(sliced.numpy(), expected)
