@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from smt_bench.result import Report, Row
 from smt_model.run_directory import RunDirectory
 
-SIZE = (7.0, 4.2)
+SIZE = (8.0, 4.2)
 SETTINGS = {
     "svg.hashsalt": "smt",  # the same picture is the same file
     "axes.spines.top": False,
@@ -71,7 +71,8 @@ def speed(rows: list[Row], setting: str) -> Picture:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.legend(frameon=False)
+    # Beside the lines, where it hides none of them.
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return picture
 
 
@@ -84,7 +85,8 @@ def auc_against_steps(runs: list[Path]) -> Picture:
         axes.plot(
             [evaluation.step for evaluation in found], aucs, ".-", color=colour, label=run.name
         )
-    axes.legend(frameon=False)
+    # Beside the lines, where it hides none of them.
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return picture
 
 

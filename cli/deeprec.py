@@ -23,12 +23,14 @@ BOOLEANS = frozenset(
 )
 """Options to which DeepRec's script takes ``True`` or ``False`` as a value."""
 
-OURS = {"--parquet-dataset-shuffle": "--shuffle", "--no-parquet-dataset-shuffle": "--no-shuffle"}
+OURS = {
+    "--parquet-dataset-shuffle": "--shuffle",
+    "--no-parquet-dataset-shuffle": "--no-shuffle",
+    "--group-embedding": "--emb-fusion",
+}
 """Options that have another name here."""
 
-_LATER = "is not available yet."
 REFUSED = {
-    "--group-embedding": f"(lookups of several tables in one) {_LATER}",
     "--protocol": "has no value but grpc: the others need DeepRec's own runtime.",
     "--no-parquet-dataset": "is decided when shards are made: smt prepare --format tfrecord",
 }

@@ -47,6 +47,8 @@ from smt_schemas import UsageError
         ("train --multihash False", "train --no-multihash"),
         ("train --ev True --dynamic_ev True", "train --ev --dynamic-ev"),
         ("train --dynamic_ev False", "train --no-dynamic-ev"),
+        ("train --group_embedding True", "train --emb-fusion"),
+        ("train --group_embedding False", "train"),
     ],
 )
 def test_deeprecs_spelling_becomes_ours(written: str, meant: str) -> None:
@@ -54,7 +56,6 @@ def test_deeprecs_spelling_becomes_ours(written: str, meant: str) -> None:
 
 
 ASKED = [
-    ("--group_embedding True", "--group-embedding"),
     ("--protocol star_server", "--protocol has no value but grpc"),
     ("--protocol grpc++", "--protocol has no value but grpc"),
     ("--parquet_dataset False", "smt prepare --format tfrecord"),
@@ -93,8 +94,8 @@ def test_every_refused_option_has_a_value_that_asks_for_nothing() -> None:
 
 
 def test_a_refused_option_exits_with_2() -> None:
-    typed = [sys.executable, "-m", "smt_cli", "train", "--group_embedding", "True"]
+    typed = [sys.executable, "-m", "smt_cli", "train", "--protocol", "grpc++"]
     run = subprocess.run(typed, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith("Error: --group-embedding (lookups of several tables in one)")
+    assert run.stderr.startswith("Error: --protocol has no value but grpc")
     assert len(run.stderr.splitlines()) == 1

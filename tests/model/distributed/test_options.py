@@ -49,7 +49,7 @@ def test_parameter_servers_need_servers() -> None:
         ("multi-worker", {"tf": True}, "--tf does not go with the multi-worker strategy"),
         ("parameter-server", {"ev": True}, "--ev does not go with the parameter-server"),
         ("multi-worker", {"adaptive_emb": True}, "--adaptive-emb does not go"),
-        ("parameter-server", {"columns": {"brand": {"ev": True}}}, "a column with ev"),
+        ("parameter-server", {"columns": {"brand": {"ev": True}}}, "embedding options of a column"),
         ("multi-worker", {"async_embedding": True}, "--async-embedding does not go"),
         ("multi-worker", {"workqueue": True}, "--workqueue does not go"),
     ],
