@@ -136,7 +136,7 @@ def test_a_worker_that_is_started_again_makes_the_steps_that_are_left_to_it(
     assert step_of(tmp_path / "run") == 6000
 
 
-@pytest.mark.parametrize("killed", ["ps1", "worker0"])
+@pytest.mark.parametrize("killed", ["ps1", pytest.param("worker0", marks=pytest.mark.slow)])
 def test_a_lost_server_or_chief_stops_the_job_which_goes_on_when_started_again(
     dataset: Path, tmp_path: Path, job: Callable[..., Any], killed: str
 ) -> None:

@@ -48,7 +48,13 @@ def servers(ports: Callable[[int], list[int]]) -> tuple[Cluster, str]:
     return cluster, started[0].target
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        pytest.param(name, marks=[] if name in ("adagrad", "adamasync") else pytest.mark.slow)
+        for name in OPTIMIZERS
+    ],
+)
 def test_servers_update_as_one_process_does(
     dataset: Path, tmp_path: Path, servers: tuple[Cluster, str], optimizer: OptimizerName
 ) -> None:

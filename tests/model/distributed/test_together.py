@@ -66,7 +66,7 @@ def test_two_workers_give_one_process_s_losses_and_weights(
     np.testing.assert_allclose(figures(tmp_path / "two"), figures(expected), atol=1e-4)
 
 
-@pytest.mark.parametrize("killed", ["worker1", "worker0"])
+@pytest.mark.parametrize("killed", ["worker1", pytest.param("worker0", marks=pytest.mark.slow)])
 def test_a_killed_process_stops_the_others_with_its_name_and_the_run_goes_on(
     dataset: Path, tmp_path: Path, job: Callable[..., Any], killed: str
 ) -> None:
