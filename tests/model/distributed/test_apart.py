@@ -104,6 +104,7 @@ def test_two_workers_make_all_steps_and_one_process_evaluates_them(
     assert again.tasks["ctr"].auc > 0.7
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_named_with_the_steps_that_are_lost(
     dataset: Path, tmp_path: Path, job: Callable[..., Any]
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_lost_server_or_chief_stops_the_job_which_goes_on_when_started_again(
     assert step_of(run) == step + 50
 
 
+@pytest.mark.slow
 def test_a_dead_worker_s_shards_are_trained_on_by_the_others(
     dataset: Path, schema: DatasetSchema, tmp_path: Path, job: Callable[..., Any]
 ) -> None:

@@ -197,10 +197,15 @@ def arrays(run: RunDirectory) -> dict[str, NDArray[Any]]:
 @pytest.mark.parametrize(
     "options",
     [
-        {"optimizer": "adamasync", "ev_filter": "counter", "filter_freq": 2},
-        {"bf16": True, "ev_filter": "cbf", "ev_elimination": "gstep", "steps_to_live": 3},
+        pytest.param(
+            {"optimizer": "adamasync", "ev_filter": "counter", "filter_freq": 2}, id="counter"
+        ),
+        pytest.param(
+            {"bf16": True, "ev_filter": "cbf", "ev_elimination": "gstep", "steps_to_live": 3},
+            id="cbf",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["counter", "cbf"],
 )
 def test_a_run_that_is_gone_on_with_equals_one_that_never_stopped(
     with_keys: Path, tmp_path: Path, options: dict[str, Any]
