@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from smt_features.cores import usable_cores
+
 PACKAGES = ("tensorflow", "numpy", "polars", "polars-hash", "pyarrow", "mmh3", "pydantic", "typer")
 """Packages whose versions matter."""
 
@@ -45,9 +47,7 @@ def environment(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": cpu.get("model name", platform.processor() or None),
         "cpu_flags": [flag for flag in CPU_FLAGS if flag in flags],
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": usable_cores(),
         "memory_bytes": _memory(),
         "packages": {name: _version(name) for name in packages},
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},

@@ -1,6 +1,5 @@
 """Maps a function over items on threads, in order and in bounded memory."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 import polars as pl
+
+from smt_features.cores import usable_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,10 +21,10 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T], *, waiting: int 
     """Yield ``function(item)`` in the order of the items.
 
     One item is taken ahead for each thread. An error of the function or of the items surfaces at
-    its place in the order. There is a thread for each core, and ``waiting`` more for when some
-    wait, for the interpreter or for Polars' own threads.
+    its place in the order. There is a thread for each core that may be used, and ``waiting`` more
+    for when some wait, for the interpreter or for Polars' own threads.
     """
-    threads = (os.cpu_count() or 1) + waiting
+    threads = usable_cores() + waiting
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as executor:
         try:

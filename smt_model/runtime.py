@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+from smt_features.cores import usable_cores
 from smt_schemas import UserError
 
 TOWERS_SIDE_BY_SIDE = 2
@@ -43,10 +44,9 @@ def start_tensorflow(inter: int = 0, intra: int = 0, *, op_fusion: bool = True) 
     else:
         import tensorflow as tf
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = tf.config.threading
     threads.set_inter_op_parallelism_threads(inter or TOWERS_SIDE_BY_SIDE)
-    threads.set_intra_op_parallelism_threads(intra or max(1, (cores or 1) // TOWERS_SIDE_BY_SIDE))
+    threads.set_intra_op_parallelism_threads(intra or max(1, usable_cores() // TOWERS_SIDE_BY_SIDE))
     # The remapper fuses matrix products with what follows, into kernels that are slower here.
     tf.config.optimizer.set_experimental_options(
         {"remapping": False, "disable_meta_optimizer": not op_fusion}
