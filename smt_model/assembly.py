@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from smt_model.batching import FusedBatch
 from smt_model.config import TrainConfig
 from smt_model.embedding import EmbeddingTable
+from smt_model.feature_options import embedding_variables, multihashed
 from smt_model.loss import Loss
 from smt_model.model import MakeTable, MultiTaskModel
 from smt_model.optimizer import Optimizer, make_optimizer
@@ -106,8 +107,8 @@ def make_model(
         bf16_native=bf16_native,
         emb_fusion=emb_fusion,
         slots=slots,
-        variables=config.embedding_variables(schema),
+        variables=embedding_variables(config, schema),
         capacity=config.ev_capacity,
-        multihash=config.multihashed(schema),
+        multihash=multihashed(config, schema),
         make_table=make_table,
     )

@@ -16,9 +16,8 @@ from pydantic import (
 )
 
 from smt_model.ev.options import EvOptions
-from smt_model.multihash import MultiHash
 from smt_model.task_weight import parse_task_weight
-from smt_schemas import Column, DatasetSchema, UsageError, UserError
+from smt_schemas import DatasetSchema, UsageError, UserError
 
 OptimizerName = Literal["adagrad", "adagraddecay", "adam", "adamasync", "gradientdescent"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
@@ -304,65 +303,6 @@ class TrainConfig(EvOptions):
         if found == self.columns:
             return self
         return type(self).from_options(**{**self.model_dump(), "columns": found})
-
-    def embedding_variables(self, schema: DatasetSchema) -> dict[str, EvOptions]:
-        """Return the features whose keys own vectors, with their options.
-
-        They are hashed ones; what is encoded otherwise does not collide.
-
-        Raises
-        ------
-        UsageError
-            When a column with options of its own is no hashed feature, or its blocks do not make
-            up its vector.
-        """
-        found = {}
-        for column, option in self._hashed(schema):
-            size, blocks = option.dynamic_ev_block_size, option.dynamic_ev_blocks
-            if option.dynamic_ev and size * blocks != column.dim:
-                msg = (
-                    f"dynamic-ev: {blocks} blocks of {size} are no vector of {column.name}, whose "
-                    f"embedding_dim is {column.dim}. Change dynamic-ev-blocks or -block-size."
-                )
-                raise UsageError(msg)
-            if option.owns_vectors:
-                found[column.name] = option
-        return found
-
-    def multihashed(self, schema: DatasetSchema) -> dict[str, MultiHash]:
-        """Return the features whose buckets share two small tables, and how.
-
-        One whose table would not become smaller keeps it.
-
-        Raises
-        ------
-        UsageError
-            When that is so for a feature that was asked for by name, or for all of them, or when
-            a vector cannot be halved.
-        """
-        found: dict[str, MultiHash] = {}
-        for column, options in self._hashed(schema):
-            try:
-                multihash = options.multihash_of(column) if options.multihash else None
-            except ValueError as error:
-                msg = f"columns.{column.name}: {error}"
-                raise UsageError(msg) from error
-            if multihash:
-                found[column.name] = multihash
-            elif self.columns.get(column.name, {}).get("multihash"):
-                msg = f"columns.{column.name}: multihash saves none of its {column.buckets} rows"
-                raise UsageError(msg)
-        if self.multihash and not found:
-            msg = f"multihash-divisor {self.multihash_divisor} saves no row of any feature"
-            raise UsageError(msg)
-        return found
-
-    def _hashed(self, schema: DatasetSchema) -> list[tuple[Column, EvOptions]]:
-        hashed = {column.name: column for column in schema.features if column.encoding == "hash"}
-        for name in self.columns.keys() - hashed.keys():
-            msg = f"columns.{name}: the schema has no hashed feature of that name."
-            raise UsageError(msg)
-        return [(c, self.changed(self.columns.get(c.name, {}))) for c in hashed.values()]
 
     def deciding(self) -> dict[str, Any]:
         """Return the options that decide the weights, as JSON values.

@@ -12,6 +12,7 @@ from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_model.config import TrainConfig
 from smt_model.evaluation import evaluate_run
+from smt_model.feature_options import embedding_variables
 from smt_model.loading import load_run
 from smt_model.training import train
 from smt_schemas import DatasetSchema, UsageError
@@ -28,7 +29,7 @@ def test_a_column_goes_before_all_and_the_file_before_the_schema(make_schema: Ma
 
     config = TrainConfig(ev=True, filter_freq=3, columns=columns).with_options_of(schema)
 
-    options = config.embedding_variables(schema)
+    options = embedding_variables(config, schema)
     assert options.keys() == {"user", "brand"}
     assert (options["user"].ev_filter, options["user"].filter_freq) == ("counter", 9)
     assert (options["brand"].ev_filter, options["brand"].filter_freq) == (None, 5)
@@ -46,7 +47,7 @@ def test_a_cross_has_options_too(make_schema: MakeSchema) -> None:
     }
     fields = make_schema().model_dump() | {"derived": [cross]}
     schema = DatasetSchema.model_validate(fields)
-    options = TrainConfig().with_options_of(schema).embedding_variables(schema)
+    options = embedding_variables(TrainConfig().with_options_of(schema), schema)
     assert options.keys() == {"both"}
 
 

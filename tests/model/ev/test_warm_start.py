@@ -16,6 +16,7 @@ from smt_features.reading import PrepareJob
 from smt_model.config import TrainConfig
 from smt_model.ev.beginnings import Beginnings, find_beginnings
 from smt_model.ev.initial import first_vectors, stream_of
+from smt_model.feature_options import embedding_variables
 from smt_model.loading import load_run
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
@@ -59,7 +60,7 @@ def tensors(run: Path) -> dict[str, NDArray[Any]]:
 def transfer(run: Path, data: Path, schema: DatasetSchema, **options: Any) -> Transfer:
     """Take what fits into a fresh model of a schema."""
     made = TrainConfig(ev_capacity=1000, seed=9, **options)
-    model = MultiTaskModel(schema, 9, variables=made.embedding_variables(schema), capacity=1000)
+    model = MultiTaskModel(schema, 9, variables=embedding_variables(made, schema), capacity=1000)
     origin = Origin.of(open_shards(data)).model_copy(update={"dataset_schema": schema})
     found = Transfer(load_run(run), model, origin)
     found.run()
