@@ -13,9 +13,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure as Picture
-from matplotlib.ticker import FuncFormatter, NullLocator
+try:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Picture
+    from matplotlib.ticker import FuncFormatter, NullLocator
+except ModuleNotFoundError as error:
+    msg = f"{error.name} is not installed; run: pip install 'simple-multitask[bench]'"
+    raise SystemExit(msg) from error
 
 from smt_bench.result import Report, Row
 from smt_model.run_directory import RunDirectory
