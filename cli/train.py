@@ -181,7 +181,7 @@ def command(
         int, typer.Option(help="Operations run side by side; 0 chooses. Same losses always.")
     ] = 0,
     intra: Annotated[
-        int, typer.Option(help="Threads in an operation; 0 chooses. Same losses always.")
+        int, typer.Option(help="Threads in an operation; 0 chooses. May change last bits.")
     ] = 0,
     allocator: Annotated[
         str | None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import polars as pl
 
 from smt_schemas import INTEGER, NUMBER
@@ -14,6 +15,9 @@ NULL_TOKENS = ("NULL", "null", "None", "none", "NA", "N/A", "NaN", "nan", "\\N")
 
 MAX_VALUES = 1_000_000
 """Distinct cells that are remembered."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Of a numeric column, which is stored as float32."""
 
 
 class Facts:
@@ -46,7 +50,11 @@ class Facts:
         self.empty += int((cells == "").sum())
         values = cells.filter(cells != "").unique(maintain_order=True)
         for kind, pattern in (("int", INTEGER), ("float", NUMBER)):
-            misfits = values.filter(~values.str.contains(f"^{pattern}$"))
+            fits = values.str.contains(f"^{pattern}$")
+            if kind == "float":
+                size = values.cast(pl.Float64, strict=False).abs()
+                fits &= (size <= LARGEST).fill_null(value=False)
+            misfits = values.filter(~fits)
             # A few are enough to tell null tokens from text.
             known = self._misfits.get(kind, values.clear())
             self._misfits[kind] = pl.concat([known, misfits]).unique().head(len(NULL_TOKENS) + 1)

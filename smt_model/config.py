@@ -113,7 +113,8 @@ class TrainConfig(EvOptions):
         Steps between profiler traces; 0 for none.
     inter, intra
         Threads that run operations side by side, and threads inside one operation;
-        0 leaves the choice to `smt_model.runtime`. The losses do not depend on them.
+        0 leaves the choice to `smt_model.runtime`. `inter` changes no bit; `intra` may change
+        the last ones, since TensorFlow cuts the sums of a matrix product by it.
     allocator
         Library that allocates memory; None for the system's.
     strategy

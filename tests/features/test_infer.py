@@ -195,6 +195,15 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         infer_schema(tmp_path / "none", 1000)
 
 
+def test_numbers_that_no_float32_holds_make_no_numeric_column(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("1.5,1.5\n1e100,1e30\n2.5,2.5\n")
+
+    large, small = guessed(path).columns
+
+    assert (large.encoding, small.encoding) == ("hash", "numeric")
+
+
 CELL = st.text("019.-e|;,a NUL+", max_size=5) | st.sampled_from(["NULL", "nan", "0", "1", "1e9"])
 
 

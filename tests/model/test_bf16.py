@@ -30,8 +30,9 @@ def test_both_kinds_of_kernels_give_the_same_values() -> None:
         assert {value.dtype for value in found[-1]} == {tf.float32}
     for one, other in zip(*found, strict=True):
         difference = tf.norm(one - other) / tf.norm(one)
-        # Where sums in another order fall on the other side of a rounding, 1/256 apart.
-        assert difference < 0.01
+        # Where sums in another order fall on the other side of a rounding, 1/256 apart, in any
+        # of the layers: 0.014 was seen on a CPU with AVX2 alone.
+        assert difference < 0.02
     exact = Tower("ctr", 48, 3, bf16=False)(inputs)
     assert not np.array_equal(exact, found[0][0])
 

@@ -95,13 +95,13 @@ def test_a_signal_saves_the_run_and_sets_the_exit_code(
     run = tmp_path / "run"
     process = start(*new_run(dataset, run, **{"save-steps": 0}))
     first_line(process)
-    first_line(process)  # the losses of 100 steps
+    first_line(process)  # the losses of the first steps
     process.send_signal(number)
     _, said = process.communicate()
     assert process.returncode == code
     assert f"Go on: smt train --resume {run}" in said
     assert "Traceback" not in said
-    assert 100 <= int(RunDirectory(run).newest_checkpoint().name[5:]) < STEPS
+    assert 0 < int(RunDirectory(run).newest_checkpoint().name[5:]) < STEPS
 
     train(RunDirectory(run).config, resume=run)
 
