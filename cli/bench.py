@@ -119,6 +119,25 @@ def prepare(
     _print(measure(options, _say), json, markdown)
 
 
+@app.command("growth")
+def growth(
+    data: Annotated[Path, typer.Argument(help="Folder of a raw log of 2,000,000 training rows.")],
+    *,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each line, in turn.")] = 3,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A table; may be repeated.")
+    ] = None,
+    json: AsJson = False,
+    markdown: AsMarkdown = False,
+) -> None:
+    """Prepare and train with more rows, columns, buckets, width, and in parts."""
+    from smt_bench.growth import Options
+    from smt_bench.growth import growth as measure
+
+    _refuse_both(json, markdown)
+    _print(measure(Options(data=data, runs=runs, only=only or []), _say), json, markdown)
+
+
 def _say(line: str) -> None:
     typer.echo(line, err=True)
 
