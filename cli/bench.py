@@ -29,7 +29,7 @@ Runs = Annotated[int, typer.Option(min=1, help="Runs of each line, in turn.")]
 def standalone(
     data: Annotated[Path, typer.Argument(help="Folder that may hold a real log.")] = Path("data"),
     *,
-    rows: Annotated[int, typer.Option(min=100, help="Synthetic rows.")] = 1_000_000,
+    rows: Annotated[int, typer.Option(min=0, help="Synthetic rows; 0 for none.")] = 1_000_000,
     runs: Runs = 5,
     steps: Annotated[
         int, typer.Option(min=16, help="Steps at batch 512; other sizes see as many rows.")
