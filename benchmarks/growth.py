@@ -1,45 +1,99 @@
-"""Measures how time, memory and bytes grow with one property of a job at a time.
+"""Measures how time, memory and bytes grow with one property of a job at a time."""
 
-    python -m smt_bench.growth DATA rows|columns|buckets|width
-
-DATA holds a raw log such as `smt synth` writes. Each line of the table is a dataset of its own,
-made from the log's first rows with a changed schema, on which a model is trained.
-"""
-
-import argparse
 import json
 import re
+import statistics
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from smt_bench.contenders import chosen
 from smt_bench.logs import smt
-from smt_bench.processes import Run, measure
+from smt_bench.processes import measure
+from smt_bench.result import Figure, Report, Row, machine
 from smt_schemas import UserError, taobao
 
 ROWS = 200_000
 STEPS = 300
+PARTS = 4
+IN_PARTS = f"rows in {PARTS} parts"
 SIZES = {
-    "rows": (50_000, 100_000, 200_000, 400_000, 800_000),
+    "rows": (50_000, 200_000, 800_000),
     "columns": (6, 12, 18),
     "buckets": (10_000, 100_000, 1_000_000, 4_000_000),
     "width": (8, 16, 32, 64),
+    IN_PARTS: (500_000, 1_000_000, 2_000_000),
 }
 FILE = taobao().splits["train"]
-HEADINGS = (
-    *("prepare s", "prepare MiB", "shards kB"),
-    *("train steps/s", "train MiB", "checkpoint MB"),
-)
+COLUMNS = {
+    "prepare s": 2,
+    "prepare MiB": 0,
+    "shards kB": 0,
+    "train steps/s": 1,
+    "train MiB": 0,
+    "checkpoint MB": 1,
+    "a part s": 2,
+    "merge s": 2,
+    "merge MiB": 0,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes
+    ----------
+    data
+        Folder of a raw log such as `smt synth` writes; a job takes its first training rows.
+    runs
+        Runs of each job, in turn.
+    only
+        Names of tables; none for all.
+    """
+
+    data: Path
+    runs: int = 3
+    only: Sequence[str] = ()
 
 
 class Job(NamedTuple):
-    """What is measured: the rows of a log, and the schema that they are prepared by."""
+    """What is measured: the rows of a log, the schema they are prepared by, in how many parts."""
 
     rows: int
     schema: str
+    parts: int = 1
+
+
+def growth(options: Options, say: Callable[[str], None]) -> Report:
+    """Prepare and train at every size, and return what was measured.
+
+    A job that is in several tables is measured once.
+
+    Raises
+    ------
+    UsageError
+        When there is no table of a name.
+    UserError
+        When the log has too few rows, or a command fails.
+    """
+    lines = [(what, size) for what in chosen(options.only, SIZES) for size in SIZES[what]]
+    found: dict[Job, list[dict[str, float]]] = {job(*line): [] for line in lines}
+    for turn in range(options.runs):
+        for each, done in found.items():
+            with tempfile.TemporaryDirectory() as folder:
+                done.append(measured(each, options.data, Path(folder)))
+            figures = ", ".join(f"{name} {value:,.1f}" for name, value in done[-1].items())
+            say(f"{turn + 1}/{options.runs}  {each.rows:,} rows: {figures}")
+    rows = [
+        Row(name=f"{size:,}", settings={"growth": what}, figures=_figures(found[job(what, size)]))
+        for what, size in lines
+    ]
+    return Report(command="growth", machine=machine(), columns=COLUMNS, rows=rows)
 
 
 def job(what: str, size: int) -> Job:
@@ -54,24 +108,21 @@ def job(what: str, size: int) -> Job:
         case "rows":
             return Job(size, text)
         case "buckets":
-            return Job(ROWS, text.replace("hash_buckets = 100_000", f"hash_buckets = {size}"))
+            return Job(ROWS, text.replace("hash_buckets = 100_000", f"hash_buckets = {size:_}"))
         case "width":
             return Job(ROWS, text.replace("embedding_dim = 16", f"embedding_dim = {size}"))
-    head, *columns = text.split("[[columns]]")
-    labels = len(taobao().labels)
-    columns[labels + size :] = map(_ignored, columns[labels + size :])
-    if size < [column.name for column in taobao().features].index("user_id") + 1:
-        head = re.sub(r"^user_column = .*$", "", head, flags=re.MULTILINE)
-    return Job(ROWS, "[[columns]]".join([head, *columns]))
+        case "columns":
+            return Job(ROWS, _first_features(text, size))
+    return Job(size, text, PARTS)
 
 
-def measured(job: Job, data: Path, folder: Path) -> list[str]:
-    """Return the figures of a job, in the order of the headings; training is at batch 512.
+def measured(job: Job, data: Path, folder: Path) -> dict[str, float]:
+    """Return the figures of one run of a job by their columns; training is at batch 512.
 
     Raises
     ------
     UserError
-        When the log has too few rows.
+        When the log has too few rows, or a command fails.
     """
     raw = folder / "raw"
     raw.mkdir()
@@ -84,13 +135,20 @@ def measured(job: Job, data: Path, folder: Path) -> list[str]:
     if rows < job.rows:
         msg = f"{data / FILE} has {rows:,} rows; {job.rows:,} are needed."
         raise UserError(msg)
-    (folder / "schema.toml").write_text(job.schema, encoding="utf-8")
-    prepared = measure(smt("prepare", raw, "--schema", folder / "schema.toml"))
-    run = folder / "run"
-    trained = measure(
-        smt("train", "--data-location", raw, "--checkpoint", run, "--steps", STEPS, "--no-eval")
-    )
-    return [*_preparing(prepared, raw / "shards"), *_training(trained, run)]
+    schema = folder / "schema.toml"
+    schema.write_text(job.schema, encoding="utf-8")
+    if job.parts > 1:
+        return _in_parts(raw, schema, job.parts)
+    return _preparing(raw, schema) | _training(raw, folder / "run")
+
+
+def _first_features(text: str, size: int) -> str:
+    head, *columns = text.split("[[columns]]")
+    labels = len(taobao().labels)
+    columns[labels + size :] = map(_ignored, columns[labels + size :])
+    if size < [column.name for column in taobao().features].index("user_id") + 1:
+        head = re.sub(r"^user_column = .*$", "", head, flags=re.MULTILINE)
+    return "[[columns]]".join([head, *columns])
 
 
 def _ignored(column: str) -> str:
@@ -99,35 +157,38 @@ def _ignored(column: str) -> str:
     return f'\n{name.group()}\nrole = "ignore"\n\n'
 
 
-def _preparing(run: Run, shards: Path) -> list[str]:
-    size = _bytes_of(shards.rglob("part-*"))
-    return [f"{run.seconds:.2f}", f"{run.peak_mib:,.0f}", f"{size / 1e3:,.0f}"]
+def _preparing(raw: Path, schema: Path) -> dict[str, float]:
+    run = measure(smt("prepare", raw, "--schema", schema))
+    size = _bytes_of((raw / "shards").rglob("part-*"))
+    return {"prepare s": run.seconds, "prepare MiB": run.peak_mib, "shards kB": size / 1e3}
 
 
-def _training(run: Run, directory: Path) -> list[str]:
+def _in_parts(raw: Path, schema: Path, parts: int) -> dict[str, float]:
+    command = ("prepare", raw, "--schema", schema)
+    made = [measure(smt(*command, "--part", f"{part + 1}/{parts}")) for part in range(parts)]
+    merged = measure(smt(*command, "--merge", parts))
+    return {
+        "a part s": statistics.median(run.seconds for run in made),
+        "merge s": merged.seconds,
+        "merge MiB": merged.peak_mib,
+    }
+
+
+def _training(raw: Path, directory: Path) -> dict[str, float]:
+    job = ("--data-location", raw, "--checkpoint", directory, "--steps", STEPS, "--no-eval")
+    run = measure(smt("train", *job))
     lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    rate = json.loads(lines[-1])["steps_per_second"]
-    checkpoint = _bytes_of((directory / "checkpoints").rglob("*"))
-    return [f"{rate:.1f}", f"{run.peak_mib:,.0f}", f"{checkpoint / 1e6:.1f}"]
+    size = _bytes_of((directory / "checkpoints").rglob("*"))
+    return {
+        "train steps/s": json.loads(lines[-1])["steps_per_second"],
+        "train MiB": run.peak_mib,
+        "checkpoint MB": size / 1e6,
+    }
 
 
 def _bytes_of(paths: Iterable[Path]) -> int:
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
-def main() -> None:
-    """Print a Markdown table, line by line."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("data", type=Path, help="folder of a raw log")
-    options.add_argument("what", choices=SIZES)
-    arguments = options.parse_args()
-    print("|", " | ".join((arguments.what, *HEADINGS)), "|")
-    print("|", " | ".join(["---:"] * (len(HEADINGS) + 1)), "|")
-    for size in SIZES[arguments.what]:
-        with tempfile.TemporaryDirectory() as folder:
-            figures = measured(job(arguments.what, size), arguments.data, Path(folder))
-        print("|", " | ".join([f"{size:,}", *figures]), "|", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def _figures(runs: list[dict[str, float]]) -> dict[str, Figure]:
+    return {name: Figure.of(run[name] for run in runs) for name in runs[0]}

@@ -5,7 +5,7 @@
     python -m smt_bench.plots FOLDER --report sizes.json --report cores.json --run result/FP32 …
 
 The lines of reports that ran on all cores give `speed-batch-size.svg`, those with a number of
-cores `speed-cores.svg`; give reports of one log. Run directories of `smt train --eval-steps` give
+cores `speed-cores.svg`: a plot for each log. Run directories of `smt train --eval-steps` give
 `auc-steps.svg`.
 """
 
@@ -25,11 +25,13 @@ from smt_bench.result import Report, Row
 from smt_model.run_directory import RunDirectory
 
 SIZE = (8.0, 4.2)
+UNITS = {"batch size": "batch size (rows a step)", "cores": "cores"}
 SETTINGS = {
     "svg.hashsalt": "smt",  # the same picture is the same file
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.titlesize": "medium",
     "grid.color": "#dddddd",
     "font.size": 10,
 }
@@ -57,32 +59,44 @@ def main() -> None:
 
 
 def speed(rows: list[Row], setting: str) -> Picture:
-    """Return samples a second against a setting, with the range over the runs."""
-    picture, axes = empty(setting, "samples a second")
-    for name, colour in zip(dict.fromkeys(row.name for row in rows), COLOURS, strict=False):
-        line = sorted(
-            ((int(row.settings[setting]), row) for row in rows if row.name == name),
-            key=lambda pair: pair[0],
-        )
-        places = [place for place, _ in line]
-        found = [row.figures["samples/s"] for _, row in line]
-        axes.plot(places, [figure.median for figure in found], "o-", color=colour, label=name)
-        axes.vlines(places, [f.low for f in found], [f.high for f in found], color=colour)
-    if setting == "batch size":
-        axes.set_xscale("log", base=2)
-    ticks = sorted({int(row.settings[setting]) for row in rows})
-    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    """Return samples a second against a setting, with the range over the runs; a plot a log."""
+    logs = list(dict.fromkeys(row.settings["data"] for row in rows))
+    names = list(dict.fromkeys(row.name for row in rows))
+    picture = Picture((SIZE[0] + 3 * (len(logs) - 1), SIZE[1]), layout="constrained")
+    (plots,) = picture.subplots(1, len(logs), sharey=True, squeeze=False)
+    for axes, log in zip(plots, logs, strict=True):
+        axes.set(title=log, xlabel=UNITS[setting])
+        found = [row for row in rows if row.settings["data"] == log]
+        for name, colour in zip(names, COLOURS, strict=False):
+            draw(axes, [row for row in found if row.name == name], setting, colour)
+        if setting == "batch size":
+            axes.set_xscale("log", base=2)
+        ticks = sorted({int(row.settings[setting]) for row in found})
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    plots[0].set(ylabel="samples a second", ylim=(0, None))
     # Beside the lines, where it hides none of them.
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    plots[-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return picture
+
+
+def draw(axes: Any, rows: list[Row], setting: str, colour: str) -> None:
+    """Draw the medians of a contender as a line, and each range of its runs as a bar."""
+    if not rows:
+        return
+    line = sorted(rows, key=lambda row: int(row.settings[setting]))
+    places = [int(row.settings[setting]) for row in line]
+    found = [row.figures["samples/s"] for row in line]
+    medians = [figure.median for figure in found]
+    axes.plot(places, medians, "o-", color=colour, label=line[0].name)
+    axes.vlines(places, [f.low for f in found], [f.high for f in found], color=colour)
 
 
 def auc_against_steps(runs: list[Path]) -> Picture:
     """Return the click AUC of the evaluations of runs."""
-    picture, axes = empty("steps", "click AUC on the test rows")
+    picture = Picture(SIZE, layout="constrained")
+    axes: Any = picture.add_subplot(xlabel="steps", ylabel="click AUC on the test rows")
     for run, colour in zip(runs, COLOURS, strict=False):
         found = RunDirectory(run).metrics.evaluations()
         aucs = [evaluation.tasks["ctr"].auc for evaluation in found]
@@ -92,12 +106,6 @@ def auc_against_steps(runs: list[Path]) -> Picture:
     # Beside the lines, where it hides none of them.
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return picture
-
-
-def empty(x: str, y: str) -> tuple[Picture, Any]:
-    picture = Picture(SIZE, layout="constrained")
-    axes = picture.add_subplot(xlabel=x, ylabel=y)
-    return picture, axes
 
 
 def save(picture: Picture, path: Path) -> None:

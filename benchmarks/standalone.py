@@ -16,7 +16,7 @@ from smt_bench.logs import Log, real, shards_of, synthetic
 from smt_bench.processes import Command, Run, in_turn, require_cores
 from smt_bench.result import Figure, Report, Row, machine, ratios
 from smt_model.report import Evaluation, evaluate_predictions
-from smt_schemas import taobao
+from smt_schemas import UsageError, taobao
 
 BATCH = 512
 BATCH_SIZES = (512, 4096)
@@ -45,7 +45,7 @@ class Options:
     data
         Folder that may hold real rows; None for synthetic ones alone.
     rows
-        How many synthetic rows.
+        How many synthetic rows; 0 for real ones alone.
     runs
         Processes for each line of a table; each has a seed of its own.
     steps
@@ -109,7 +109,7 @@ def standalone(options: Options, say: Callable[[str], None]) -> Report:
     Raises
     ------
     UsageError
-        When there is no contender of a name, or there are fewer cores.
+        When there is no contender of a name, no log, or there are fewer cores.
     FailedError
         When a log cannot be made or prepared.
     """
@@ -117,8 +117,7 @@ def standalone(options: Options, say: Callable[[str], None]) -> Report:
     contenders = Contenders(options.only, options.python37, say)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        found = [options.data and real(work, options.data), synthetic(work, options.rows, say)]
-        logs = [shards_of(log, say) for log in found if log]
+        logs = [shards_of(log, say) for log in _logs(options, work, say)]
         trials = [
             Trial(*parts)
             for parts in product(logs, options.batch_sizes, options.cores, contenders.names)
@@ -149,6 +148,18 @@ def standalone(options: Options, say: Callable[[str], None]) -> Report:
         for trial in trials
     ]
     return Report(command="standalone", machine=machine(), columns=COLUMNS, rows=rows)
+
+
+def _logs(options: Options, work: Path, say: Callable[[str], None]) -> list[Log]:
+    found = [
+        options.data and real(work, options.data),
+        synthetic(work, options.rows, say) if options.rows else None,
+    ]
+    logs = [log for log in found if log]
+    if not logs:
+        msg = f"{options.data} holds no log, and --rows 0 asks for no synthetic one."
+        raise UsageError(msg)
+    return logs
 
 
 def _command(

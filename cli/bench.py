@@ -29,7 +29,7 @@ Runs = Annotated[int, typer.Option(min=1, help="Runs of each line, in turn.")]
 def standalone(
     data: Annotated[Path, typer.Argument(help="Folder that may hold a real log.")] = Path("data"),
     *,
-    rows: Annotated[int, typer.Option(min=100, help="Synthetic rows.")] = 1_000_000,
+    rows: Annotated[int, typer.Option(min=0, help="Synthetic rows; 0 for none.")] = 1_000_000,
     runs: Runs = 5,
     steps: Annotated[
         int, typer.Option(min=16, help="Steps at batch 512; other sizes see as many rows.")
@@ -117,6 +117,25 @@ def prepare(
     _refuse_both(json, markdown)
     options = Options(rows=rows, other_rows=other_rows, runs=runs, only=only or [])
     _print(measure(options, _say), json, markdown)
+
+
+@app.command("growth")
+def growth(
+    data: Annotated[Path, typer.Argument(help="Folder of a raw log of 2,000,000 training rows.")],
+    *,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each line, in turn.")] = 3,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A table; may be repeated.")
+    ] = None,
+    json: AsJson = False,
+    markdown: AsMarkdown = False,
+) -> None:
+    """Prepare and train with more rows, columns, buckets, width, and in parts."""
+    from smt_bench.growth import Options
+    from smt_bench.growth import growth as measure
+
+    _refuse_both(json, markdown)
+    _print(measure(Options(data=data, runs=runs, only=only or []), _say), json, markdown)
 
 
 def _say(line: str) -> None:

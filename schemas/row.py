@@ -34,7 +34,17 @@ _PYTHON: dict[str, type[int] | type[float] | type[str]] = {
 
 
 class Violation(NamedTuple):
-    """One refused cell."""
+    """One refused cell.
+
+    Attributes
+    ----------
+    column
+        Name of its column.
+    rule
+        What it breaks, such as ``required`` or ``range``.
+    message
+        What is wrong with it, to follow the name of the column.
+    """
 
     column: str
     rule: str

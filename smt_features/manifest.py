@@ -73,12 +73,16 @@ class VocabularyRecord(Model):
 
     Attributes
     ----------
+    name
+        Its path inside the dataset.
     values
         Texts with an id of their own, from 1.
     others
         How often other texts stand in the train split.
     out_of_vocabulary
         The id of other texts.
+    bytes, sha256
+        Size and digest of the file.
     """
 
     name: Inside
@@ -90,7 +94,17 @@ class VocabularyRecord(Model):
 
 
 class KeyTextsRecord(Model):
-    """The file of a feature's keys and their ``texts``."""
+    """The file of a feature's keys and their texts.
+
+    Attributes
+    ----------
+    name
+        Its path inside the dataset.
+    texts
+        How many it holds.
+    bytes, sha256
+        Size and digest of the file.
+    """
 
     name: Inside
     texts: NonNegativeInt
@@ -200,7 +214,15 @@ class PrepareOptions(Model):
 
 
 class FeatureSpec(Model):
-    """How ``tf.io.parse_example`` reads a feature: ``fixed`` (one value) or ``varlen``."""
+    """How ``tf.io.parse_example`` reads a feature.
+
+    Attributes
+    ----------
+    kind
+        ``fixed``, one value, or ``varlen``.
+    dtype
+        Of the values.
+    """
 
     kind: Literal["fixed", "varlen"]
     dtype: Literal["int64", "float32"] = "int64"

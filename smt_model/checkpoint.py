@@ -37,7 +37,15 @@ _NAMED = 3
 
 
 class FileRecord(BaseModel):
-    """Size and SHA-256 of a file of the checkpoint."""
+    """A file of the checkpoint.
+
+    Attributes
+    ----------
+    bytes
+        Its size.
+    sha256
+        Of its contents, in hexadecimal.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -63,7 +71,15 @@ class Pending(BaseModel):
 
 
 class Base(BaseModel):
-    """The full checkpoint that a delta is for: its step, and the SHA-256 of its tensors."""
+    """The full checkpoint that a delta is for.
+
+    Attributes
+    ----------
+    step
+        Its step.
+    sha256
+        Of its file of tensors, in hexadecimal.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -76,6 +92,8 @@ class State(BaseModel):
 
     Attributes
     ----------
+    format, version
+        What tells a reader that it can read the document.
     step
         Updates done.
     epoch, epoch_step

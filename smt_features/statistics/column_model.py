@@ -8,7 +8,18 @@ from smt_features.statistics.drift_model import Model, Share
 
 
 class LabelRate(Model):
-    """Share of some rows whose label is 1, with its 95% Wilson interval from low to high."""
+    """Share of some rows whose label is 1.
+
+    Attributes
+    ----------
+    positives
+        Rows whose label is 1.
+    rate
+        Their share of the rows.
+    low, high
+        Its 95% interval (Wilson 1927): with n rows, rate p and z = 1.959964, ``(p + z²/2n ±
+        z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n)``.
+    """
 
     positives: NonNegativeInt
     rate: Share
@@ -21,6 +32,10 @@ class TopValue(Model):
 
     Attributes
     ----------
+    value
+        Its text; in a list column, that of an entry.
+    count
+        Rows (a list: entries) that hold it.
     share
         Of the rows (a list: of the entries).
     rates
@@ -34,14 +49,32 @@ class TopValue(Model):
 
 
 class Coverage(Model):
-    """The ``values`` most frequent values hold this share of the rows that are not null."""
+    """What the most frequent values hold together.
+
+    Attributes
+    ----------
+    values
+        How many of them.
+    share
+        Their rows, of the rows that are not null (a list: of the entries).
+    """
 
     values: PositiveInt
     share: Share
 
 
 class Fill(Model):
-    """Buckets that hold so many values, and how many a uniform hash would give."""
+    """Buckets by the number of values in them.
+
+    Attributes
+    ----------
+    values
+        Distinct values in each of these buckets.
+    buckets
+        Buckets that hold so many.
+    expected
+        Buckets that would under a uniform hash.
+    """
 
     values: NonNegativeInt
     buckets: NonNegativeInt
@@ -49,7 +82,15 @@ class Fill(Model):
 
 
 class BucketLoad(Model):
-    """One bucket: the values that fall into it and the rows that hold them."""
+    """One bucket.
+
+    Attributes
+    ----------
+    values
+        Distinct values that fall into it.
+    rows
+        Rows (a list: entries) that hold them.
+    """
 
     values: NonNegativeInt
     rows: NonNegativeInt
@@ -69,12 +110,14 @@ class HashStatistics(Model):
         ``identity`` cannot collide; the expected numbers are then the measured ones.
     buckets, buckets_used
         Buckets there are, and buckets that at least one value falls into.
-    values
-        Distinct texts that were hashed.
+    values, rows
+        Distinct texts that were hashed, and the rows that hold them.
     colliding_values, colliding_rows
         Values that share their bucket with another value, and the rows that hold them.
     alone_values, alone_rows
         Values that have their bucket for themselves, and the rows that hold them.
+    expected_buckets_used, expected_colliding_values, expected_colliding_rows
+        What a uniform hash would give.
     fill
         Buckets by the number of their values; the last item stands for that many or more.
     loads
@@ -110,8 +153,10 @@ class Recommendation(Model):
     current_parameters
         What the present buckets cost.
     colliding_share
-        Rows that would still collide: measured with this log's values and hash where
-        ``is_measured``, else what a uniform hash would give.
+        Share of the rows that would still collide.
+    is_measured
+        Whether that was counted with this log's values and hash; else it is what a uniform hash
+        would give.
     hash_buckets
         Buckets that hashing needs for it; None when they would be more than an id can name.
     values
@@ -137,6 +182,8 @@ class ListStatistics(Model):
     ----------
     entries
         Entries of all lists.
+    minimum, p25, p50, p75, p95, maximum, mean
+        Quantiles and mean of the lengths, in entries.
     distinct_mean
         Distinct entries of a list, on average.
     at_maximum
@@ -156,7 +203,15 @@ class ListStatistics(Model):
 
 
 class LabelStatistics(Model):
-    """Rows whose label is 1, and their share with its 95% Wilson interval."""
+    """How often a label is 1.
+
+    Attributes
+    ----------
+    task
+        The task that the label is of.
+    positives, rate, low, high
+        As in `LabelRate`, of all rows of the split.
+    """
 
     task: str
     positives: NonNegativeInt
@@ -170,6 +225,8 @@ class ColumnStatistics(Model):
 
     Attributes
     ----------
+    name, role
+        As in the schema.
     rows, nulls
         Rows, and rows whose cell is empty or a null token.
     null_share
@@ -180,7 +237,7 @@ class ColumnStatistics(Model):
     singletons
         Values that occur once.
     entropy_bits
-        Shannon entropy of the values, nulls left out.
+        Shannon entropy of the values, ``-Σ p log2 p``, nulls left out.
     sampled_rows
         0 when all rows were counted. Otherwise ``top``, ``coverage``, ``singletons`` and
         ``entropy_bits`` are of a uniform sample of so many rows.

@@ -22,8 +22,10 @@ class Distance(Model):
 
     Attributes
     ----------
+    measure
+        Which one.
     value
-        The measure; None where there was nothing to measure.
+        Its value; None where there was nothing to measure.
     reference, current
         The two rates that went in, of ``null_rate``, ``new_values`` and ``label_rate``.
     noise
@@ -44,7 +46,15 @@ class Distance(Model):
 
 
 class Category(Model):
-    """A value that the distributions are compared on; the last one, without, is all others."""
+    """A value that the distributions are compared on.
+
+    Attributes
+    ----------
+    value
+        Its text; None in the last category, which is all other values.
+    reference, current
+        Rows (a list: entries) with it, before and now.
+    """
 
     value: str | None
     reference: NonNegativeInt
@@ -56,10 +66,14 @@ class ColumnDrift(Model):
 
     Attributes
     ----------
+    name
+        The column.
     reference_rows, current_rows
         Rows that are not null (of a list: entries), which the categories add up to.
     reference_independent, current_independent
         Independent observations among them, on which the noise depends.
+    distances
+        Each measure that applies to the column.
     categories
         The most frequent values of both, by the sum of their shares, and all others.
     """
@@ -79,7 +93,15 @@ class ColumnDrift(Model):
 
 
 class Drift(Model):
-    """How far the rows ``current`` have moved from ``reference``, column by column."""
+    """How far some rows have moved from others.
+
+    Attributes
+    ----------
+    reference, current
+        Names of the split or dataset compared with, and of the one that is compared.
+    columns
+        The columns that are compared, in file order.
+    """
 
     reference: str
     current: str
@@ -119,7 +141,17 @@ class Drift(Model):
 
 
 class Comparison(Model):
-    """What ``smt inspect-stats A B --json`` prints: the splits of B against those of A."""
+    """What ``smt inspect-stats A B --json`` prints: the splits of B against those of A.
+
+    Attributes
+    ----------
+    format, version
+        What tells a reader that it can read the document.
+    reference, current
+        The datasets A and B.
+    drift
+        Each split that both have.
+    """
 
     format: Literal["smt-comparison"] = "smt-comparison"
     version: Literal[1] = 1

@@ -40,7 +40,17 @@ class LabelCombination(Model):
 
 
 class SplitStatistics(Model):
-    """The rows of a split, its combinations of labels, and its columns in file order."""
+    """Statistics of one split.
+
+    Attributes
+    ----------
+    rows
+        Rows that were not rejected.
+    label_combinations
+        Rows by all their labels; combinations without rows are left out.
+    columns
+        In file order.
+    """
 
     rows: NonNegativeInt
     label_combinations: list[LabelCombination]

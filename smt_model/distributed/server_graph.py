@@ -17,7 +17,15 @@ RUNNING, ENDED = 0, 1
 
 @dataclass(frozen=True)
 class Held:
-    """A slice of a variable that a server holds: its number among the variables, and its shape."""
+    """A slice of a variable that a server holds.
+
+    Attributes
+    ----------
+    number
+        The variable's number among the variables.
+    shape
+        Of the slice.
+    """
 
     number: int
     shape: tuple[int, ...]

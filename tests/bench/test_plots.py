@@ -11,12 +11,12 @@ from smt_model.report import Evaluation, TaskMetrics
 pytest.importorskip("matplotlib", reason="the extra `bench` is not installed")
 
 
-def report(**settings: list[int]) -> Report:
+def report(log: str = "rows", **settings: list[int]) -> Report:
     ((setting, values),) = settings.items()
     rows = [
         Row(
             name=name,
-            settings={"data": "rows", setting.replace("_", " "): value},
+            settings={"data": log, setting.replace("_", " "): value},
             figures={"samples/s": Figure.of([100.0 * value, 110.0 * value])},
         )
         for value in values
@@ -56,6 +56,19 @@ def test_a_picture_for_each_setting_that_varies(
         assert picture == (tmp_path / "again" / name).read_bytes()
         assert len(picture) < 150_000
     assert b"<!-- PyTorch -->" in drawn["speed-cores.svg"]
+
+
+def test_a_plot_for_each_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = [report(log, batch_size=[128, 512]) for log in ("real rows", "synthetic rows")]
+    both = logs[0].model_copy(update={"rows": logs[0].rows + logs[1].rows})
+    (tmp_path / "both").write_text(both.model_dump_json())
+
+    draw(monkeypatch, tmp_path, "--report", tmp_path / "both")
+
+    picture = (tmp_path / "speed-batch-size.svg").read_text()
+    assert "<!-- real rows -->" in picture
+    assert "<!-- synthetic rows -->" in picture
+    assert picture.count("<!-- PyTorch -->") == 1, "one legend"
 
 
 def test_a_picture_of_the_evaluations_of_runs(

@@ -75,6 +75,13 @@ def test_a_line_that_does_not_exist_is_refused(smt: Callable[..., Any], command:
     assert "--only 'abacus': there is no such line. There are: " in outcome.err
 
 
+def test_real_rows_alone_without_any_are_refused(smt: Callable[..., Any], tmp_path: Path) -> None:
+    outcome = smt("bench", "standalone", tmp_path, "--rows", "0", "--only", "smt FP32")
+
+    assert outcome.code == 2
+    assert f"{tmp_path} holds no log, and --rows 0 asks for no synthetic one." in outcome.err
+
+
 def test_more_cores_than_there_are_are_refused(smt: Callable[..., Any]) -> None:
     outcome = smt("bench", "standalone", "--cores", "1", "--cores", "9999")
 
