@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from smt_features import Bags, Batch
 from smt_features.batch import Array
+from smt_model.distinct import Distinct
 from smt_model.layout import FeatureLayout, TableLayout
 from smt_model.products import Products
 
@@ -152,15 +153,14 @@ class Entries(NamedTuple):
 
 
 class _TableFuser:
-    """Fuses the features of one table; keeps a scratch int32 for each row and product of it."""
+    """Fuses the features of one table."""
 
     def __init__(self, layout: TableLayout, variables: "EmbeddingVariables | None") -> None:
         self._layout = layout
         self._first_bags = list(accumulate((f.bags for f in layout.features), initial=0))
         self._products = Products(layout)
         self._variables = variables
-        # Pages that no batch touches cost no memory.
-        self._last_entry = np.empty(layout.rows + layout.products, np.int32)
+        self._distinct = Distinct()
 
     def __call__(self, batch: Batch, step: int | None) -> tuple[TableBatch, FreshRows | None]:
         parts, fresh = [], [self._variables.no_rows] if self._variables else []
@@ -206,7 +206,7 @@ class _TableFuser:
         ]
 
     def _joined(self, parts: list[Entries]) -> TableBatch:
-        rows, inverse = self._unique(np.concatenate([part.values for part in parts]))
+        rows, inverse = self._distinct(np.concatenate([part.values for part in parts]))
         pairs = _NO_PAIRS
         if self._layout.products:
             rows, pairs, places = self._factors(rows)
@@ -223,19 +223,11 @@ class _TableFuser:
         """Return rows and pairs of distinct rows and products, and where each of these stands."""
         is_product = values >= self._layout.rows
         direct, factors = values[~is_product], self._products.factors(values[is_product])
-        rows, where = self._unique(np.concatenate([direct, factors.reshape(-1)]))
+        rows, where = self._distinct(np.concatenate([direct, factors.reshape(-1)]))
         places = np.empty(len(values), np.int64)
         places[~is_product] = where[: len(direct)]
         places[is_product] = np.arange(len(rows), len(rows) + len(factors))
         return rows, where[len(direct) :].reshape(-1, 2).astype(np.int32), places
-
-    def _unique(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        # Each id's last entry stands for it: linear in the entries, where np.unique sorts.
-        entries = np.arange(len(ids), dtype=np.int32)
-        self._last_entry[ids] = entries
-        last = self._last_entry[ids]
-        chosen = last == entries
-        return ids[chosen], (np.cumsum(chosen) - 1)[last]
 
 
 def mean_weights(counts: NDArray[np.integer], lengths: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from smt_model.checkpoint import State
 from smt_model.ev.saved import KeyPart, key_parts, restore_keys
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
-from smt_model.parts import Part, parts
+from smt_model.parts import Part, TablePart, TableRows, parts
 from smt_schemas import UserError
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -63,7 +63,7 @@ def restore(
 
 def _changed(
     model: MultiTaskModel, optimizer: Optimizer, changes: Changes
-) -> Iterator[Part | KeyPart]:
+) -> Iterator[checkpoint.Kept]:
     rows = np.empty(0, np.int32)
     for part in parts(model, optimizer):
         if part.block is None:
@@ -72,7 +72,10 @@ def _changed(
         if part.name == part.block:  # its slots follow, and have the same rows
             rows = changes.rows(part.block)
             yield KeyPart(f"{part.block}/row", rows, range(len(rows)))
-        yield KeyPart(part.name, part.variable, rows + part.rows.start, part.columns)
+            table = TableRows(part.variable, rows + np.int32(part.rows.start))
+        elif part.variable is not table.variable:
+            table = TableRows(part.variable, rows + np.int32(part.rows.start))
+        yield TablePart(part.name, table, part.columns or slice(0, part.shape[1]))
     yield from key_parts(model, optimizer, changes.step)
 
 

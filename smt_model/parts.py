@@ -56,7 +56,9 @@ class Part:
     def pieces(self) -> Iterator[NDArray[np.generic]]:
         """Yield the values, some rows of a table at a time."""
         if self.block is None:
-            yield self.variable.numpy()
+            # `variable.numpy()` asks for two more operations, which counts in a delta.
+            variable = self.variable
+            yield tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype).numpy()
             return
         for start in range(self.rows.start, self.rows.stop, PIECE):
             # By row numbers: reading the variable as a whole would copy an entire table.
@@ -79,6 +81,77 @@ class Part:
                 kept[:, self.columns] = rows
                 rows = kept
             self.variable.scatter_update(tf.IndexedSlices(rows, numbers))
+
+
+class TableRows:
+    """Some rows of a table, read a piece at a time.
+
+    A block and its slots lie side by side and are saved one after the other, so that the piece
+    that was read last serves them all, where it is the only one.
+
+    Parameters
+    ----------
+    variable
+        The table.
+    rows
+        Which rows of it.
+    """
+
+    def __init__(self, variable: tf.Variable, rows: NDArray[np.int32]) -> None:
+        self.variable = variable
+        self._rows = rows
+        self._start = -1
+        self._piece = np.empty((0, 0), np.float32)
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self._rows)
+
+    def pieces(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the rows, float32 [at most `PIECE`, width of the table] each."""
+        for start in range(0, len(self._rows), PIECE):
+            if start != self._start:
+                # `sparse_read` asks for two more operations, which counts in a delta.
+                self._piece = tf.raw_ops.ResourceGather(
+                    resource=self.variable.handle,
+                    indices=self._rows[start : start + PIECE],
+                    dtype=self.variable.dtype,
+                ).numpy()
+                self._start = start
+            yield self._piece
+
+
+@dataclass(frozen=True)
+class TablePart:
+    """An array of a checkpoint that has a line for some rows of a table.
+
+    Attributes
+    ----------
+    name
+        The name of the array.
+    rows
+        The rows.
+    columns
+        Which columns of these.
+    """
+
+    name: str
+    rows: TableRows
+    columns: slice
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the array."""
+        return len(self.rows), self.columns.stop - self.columns.start
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the array."""
+        return np.dtype(np.float32)
+
+    def pieces(self) -> Iterator[NDArray[np.generic]]:
+        """Yield the array, some lines at a time."""
+        return (piece[:, self.columns] for piece in self.rows.pieces())
 
 
 def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:

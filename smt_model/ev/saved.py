@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_model.embedding import EmbeddingTable, part_name
@@ -28,7 +27,7 @@ from smt_model.ev.dynamic import DynamicKeyTable
 from smt_model.ev.key_table import KeyTable
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
-from smt_model.parts import PIECE, names
+from smt_model.parts import PIECE, TablePart, TableRows, names
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -42,48 +41,34 @@ class KeyPart:
     name
         The name of the array.
     values
-        The array, or the table whose `columns` hold it.
+        Where the lines are.
     rows
         The lines of `values` that belong to the keys; a range means these and no others.
-    columns
-        Of a table.
     """
 
     name: str
-    values: "NDArray[np.generic] | tf.Variable"
+    values: NDArray[np.generic]
     rows: NDArray[np.integer] | range
-    columns: slice | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the array."""
-        if self.columns is None:
-            return len(self.rows), *self.values.shape[1:]
-        return len(self.rows), self.columns.stop - self.columns.start
+        return len(self.rows), *self.values.shape[1:]
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """Type of the array."""
-        is_array = isinstance(self.values, np.ndarray)
-        return self.values.dtype if is_array else np.dtype(np.float32)
+        return self.values.dtype
 
     def pieces(self) -> Iterator[NDArray[np.generic]]:
         """Yield the array, some lines at a time."""
         for start in range(0, len(self.rows), PIECE):
-            rows = self.rows[start : start + PIECE]
-            if isinstance(self.values, np.ndarray):
-                yield self.values[rows]
-            else:
-                # `sparse_read` asks for two more operations, which counts in a delta.
-                values = tf.raw_ops.ResourceGather(
-                    resource=self.values.handle, indices=rows, dtype=self.values.dtype
-                ).numpy()
-                yield values if self.columns is None else values[:, self.columns]
+            yield self.values[self.rows[start : start + PIECE]]
 
 
 def key_parts(
     model: MultiTaskModel, optimizer: Optimizer | None, since: int | None = None
-) -> Iterator[KeyPart]:
+) -> Iterator[KeyPart | TablePart]:
     """Yield all that a checkpoint keeps of the keys of a model.
 
     Parameters
@@ -128,7 +113,7 @@ def restore_keys(
 
 def _feature_parts(
     name: str, keys: KeyTable, table: EmbeddingTable, slots: list[str], since: int | None
-) -> Iterator[KeyPart]:
+) -> Iterator[KeyPart | TablePart]:
     came = np.arange(len(keys.keys)) if since is None else np.flatnonzero(keys.last_steps > since)
     order = came[np.argsort(keys.keys[came])]
     owns = keys.rows[order] >= 0
@@ -137,9 +122,10 @@ def _feature_parts(
     dim = table.layout.dim
     block_rows = [rows[owners] for rows in keys.block_rows]
     for ending, rows in zip(_endings(keys), block_rows, strict=True):
+        owned = TableRows(table.packed, rows[rows >= 0])
         for position, block_name in enumerate(names(f"{name}/vector{ending}", slots)):
             columns = slice(position * dim, (position + 1) * dim)
-            yield KeyPart(block_name, table.packed, rows[rows >= 0], columns)
+            yield TablePart(block_name, owned, columns)
     if isinstance(keys, DynamicKeyTable):
         blocks = (np.stack(block_rows) >= 0).sum(axis=0, dtype=np.int32)
         yield KeyPart(f"{name}/key/blocks", blocks, range(len(blocks)))

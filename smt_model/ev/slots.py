@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from smt_model.ev.growing import zeros
+
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 
@@ -23,7 +25,7 @@ class Slots:
     """
 
     def __init__(self, bits: int) -> None:
-        self._numbers = np.zeros(1 << bits, np.int32)
+        self._numbers = zeros(1 << bits, np.int32)
         self._shift = np.uint64(64 - bits)
 
     def __len__(self) -> int:
