@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -55,14 +56,20 @@ class Measured:
 
 
 def measure(data: Path, steps: int, roles: dict[str, int]) -> Measured:
-    """Train with so many processes of each role; the first steps are not counted."""
+    """Train with so many processes of each role."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        processes = start(data, steps, roles, run)
-        first, last = (snapshot(processes, run, at) for at in (steps // 5, steps - 100))
+        processes = launched(train_command(data, steps, run), roles)
+        found = steady(processes, run, steps)
         codes = [process.wait() for _, process in processes]
         if any(codes):
             sys.exit(f"processes ended with {codes}")
+    return found
+
+
+def steady(processes: Processes, run: Path, steps: int) -> Measured:
+    """Measure a run; the first steps are not counted."""
+    first, last = (snapshot(processes, run, at) for at in (steps // 5, steps - 100))
     done = last.step - first.step
     return Measured(
         rate=done / (last.seconds - first.seconds),
@@ -71,7 +78,14 @@ def measure(data: Path, steps: int, roles: dict[str, int]) -> Measured:
     )
 
 
-def start(data: Path, steps: int, roles: dict[str, int], run: Path) -> Processes:
+def train_command(data: Path, steps: int, run: Path, *options: object) -> list[object]:
+    smt = [sys.executable, "-c", "from smt_cli.main import run; run()", "train", *options]
+    smt += ["--data-location", data, "--checkpoint", run, "--batch-size", BATCH]
+    return [*smt, "--steps", steps, "--no-eval"]
+
+
+def launched(command: Sequence[object], roles: dict[str, int]) -> Processes:
+    """Start so many processes of each role, all with one command."""
     sockets = {role: [socket.create_server(("", 0)) for _ in range(n)] for role, n in roles.items()}
     cluster = {
         role: [f"127.0.0.1:{opened.getsockname()[1]}" for opened in of_role]
@@ -80,26 +94,18 @@ def start(data: Path, steps: int, roles: dict[str, int], run: Path) -> Processes
     for of_role in sockets.values():
         for opened in of_role:
             opened.close()
-    smt = [sys.executable, "-c", "from smt_cli.main import run; run()", "train"]
-    options = ["--data-location", data, "--checkpoint", run, "--batch-size", BATCH]
-    options += ["--steps", steps, "--no-eval"]
+    tasks = [{"type": role, "index": index} for role, n in roles.items() for index in range(n)]
     return [
         (
-            role,
+            str(task["type"]),
             subprocess.Popen(
-                [*smt, *map(str, options)],
+                [str(word) for word in command],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=os.environ
-                | {
-                    "TF_CONFIG": json.dumps(
-                        {"cluster": cluster, "task": {"type": role, "index": index}}
-                    )
-                },
+                env=os.environ | {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})},
             ),
         )
-        for role, count in roles.items()
-        for index in range(count)
+        for task in tasks
     ]
 
 
@@ -172,15 +178,20 @@ def together_rate(workers: int, think: float, merge: float, sparse: float) -> fl
     return 1 / (think + others * merge + 2 * others * ROUND_TRIP + wire / NETWORK)
 
 
+def in_own_network() -> None:
+    """Start again in a network namespace, as root; the bytes on its loopback are of this alone."""
+    if os.geteuid() == 0 and shutil.which("unshare") and "SMT_UNSHARED" not in os.environ:
+        inside = f"ip link set lo up; exec {shlex.join([sys.executable, *sys.argv])}"
+        os.environ["SMT_UNSHARED"] = "1"
+        os.execvp("unshare", ["unshare", "--net", "sh", "-c", inside])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--steps", type=int, default=1000)
     options = parser.parse_args()
-    if os.geteuid() == 0 and shutil.which("unshare") and "SMT_UNSHARED" not in os.environ:
-        inside = f"ip link set lo up; exec {shlex.join([sys.executable, *sys.argv])}"
-        os.environ["SMT_UNSHARED"] = "1"
-        os.execvp("unshare", ["unshare", "--net", "sh", "-c", inside])
+    in_own_network()
 
     rows = rows_of_a_batch(options.data)
     sparse = rows * (DIM + 1) * FLOAT
