@@ -75,7 +75,7 @@ def test_a_file_that_is_not_compressed_is_refused(kind: str, read_rows: Read) ->
         read_rows(LINES, kind=kind)
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("data", [b"", gzip.compress(b"")], ids=["none", "compressed"])
 def test_an_empty_file_is_refused(data: bytes, read_rows: Read) -> None:
     with pytest.raises(UserError, match="holds no rows"):
         read_rows(data, kind="gzip" if data else "csv")

@@ -277,6 +277,38 @@ def test_vectors_of_another_width_are_not_taken_and_it_says_so(
     assert "not taken: user (its vectors grow by blocks here)" in capsys.readouterr().err
 
 
+def test_a_run_without_blocks_takes_the_vectors_with_zeros_behind_their_width(
+    with_keys: Path, tmp_path: Path
+) -> None:
+    options = {"steps": 10, "evaluate": False}
+    grown, _ = train(config(with_keys, tmp_path / "grown", dynamic_ev_growth=16, **options))
+    there = arrays(grown)
+    wide = there["embedding/user/key/blocks"] == 2
+    further = np.zeros_like(there["embedding/user/vector"][:, :2])
+    further[wide] = there["embedding/user/vector/1"]
+    expected = np.hstack([there["embedding/user/vector"], further])
+
+    plain, _ = train(
+        config(
+            with_keys,
+            tmp_path / "plain",
+            dynamic_ev=False,
+            init_from=str(grown.path),
+            learning_rate=1e-9,
+            **options,
+        )
+    )
+
+    here = arrays(plain)
+    row = {key: at for at, key in enumerate(here["embedding/user/key"].tolist())}
+    taken = here["embedding/user/vector"][
+        [row[key] for key in there["embedding/user/key"].tolist()]
+    ]
+    assert wide.any()
+    assert not wide.all()
+    np.testing.assert_allclose(taken, expected, rtol=0, atol=1e-5)
+
+
 def test_vectors_are_read_in_full_width(schema: DatasetSchema, make_batch: Any) -> None:
     assembly = made(schema)
     batch = batch_of(schema, make_batch, 7, 7, 7, 8)
