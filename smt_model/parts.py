@@ -56,9 +56,7 @@ class Part:
     def pieces(self) -> Iterator[NDArray[np.generic]]:
         """Yield the values, some rows of a table at a time."""
         if self.block is None:
-            # `variable.numpy()` asks for two more operations, which counts in a delta.
-            variable = self.variable
-            yield tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype).numpy()
+            yield self.variable.numpy()
             return
         for start in range(self.rows.start, self.rows.stop, PIECE):
             # By row numbers: reading the variable as a whole would copy an entire table.
