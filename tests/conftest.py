@@ -25,15 +25,12 @@ settings.register_profile(
 )
 settings.load_profile("smt")
 
-LOG_LEVEL = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
-
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "taobao"
 
 
 def pytest_collection_finish() -> None:
     """Undo what JAX, which TensorFlow imports where it is installed, set for processes of tests."""
-    if LOG_LEVEL is None:
-        os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
 
 
 class Outcome(NamedTuple):
