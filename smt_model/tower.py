@@ -26,7 +26,8 @@ class Tower(tf.Module):
         Hidden layers in BF16. Variables and the last layer stay FP32.
     native
         Whether BF16 uses BF16 kernels; otherwise values are rounded to BF16 and FP32 kernels
-        are used. Both sum in FP32, so the values are the same but for the order of the sums.
+        are used. With BF16 instructions both sum in FP32 and round, so the values are the same but
+        for the order of the sums.
     """
 
     def __init__(

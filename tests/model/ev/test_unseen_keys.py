@@ -74,7 +74,7 @@ def test_each_process_serves_alike_and_leaves_the_export_as_it_was(
     assert contents(tmp_path / "1") == before
 
 
-def test_a_lookup_leaves_tables_as_they_were_and_gives_a_zero_vector(run: Path) -> None:
+def test_a_lookup_finds_no_row_and_leaves_tables_as_they_were(run: Path) -> None:
     model = load_run(run).model
     owned = model.keys_of("user")
     assert owned is not None
