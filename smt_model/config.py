@@ -55,7 +55,7 @@ class TrainConfig(EvOptions):
     steps, epochs
         Length of the run; 0 steps means `epochs`, and without those 1000 epochs.
     batch_size
-        Rows a step, or a micro-batch.
+        Rows a step; `micro_batch` cuts them into parts.
     optimizer, learning_rate, initial_accumulator
         The update rule; the accumulator is Adagrad's.
     accumulator_decay_steps, accumulator_decay_rate

@@ -4,12 +4,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "distribute_k8s"
+PACKAGES: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "tool"
+]["setuptools"]["package-dir"]
 TEXT = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
 BUILD, FINAL = TEXT.split("\nFROM ")[1:]
 SOURCES = [
@@ -23,6 +27,7 @@ def test_what_is_copied_is_there_and_is_all_that_the_builder_gets() -> None:
     sent = (FOLDER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
 
     assert [source for source in SOURCES if not (ROOT / source).exists()] == []
+    assert set(PACKAGES.values()) < set(SOURCES)
     assert sent[1] == "*"
     assert sorted(line[1:] for line in sent if line.startswith("!")) == sorted(SOURCES)
 
