@@ -128,6 +128,9 @@ def standalone(options: Options, say: Callable[[str], None]) -> Report:
                 commands[trial] = contenders.command(trial.name, trial.log)
             except UnavailableError as error:
                 failed[trial] = str(error)
+        # Before the first run: hours later it would be too late to install what is missing.
+        for line in dict.fromkeys(f"{trial.name}: {why}" for trial, why in failed.items()):
+            say(line)
         command = partial(_command, options, commands, work)
         runs, broken = in_turn(list(commands), command, options.runs, say, _rate)
         figures = {
