@@ -1,5 +1,9 @@
 """Distinct row numbers, in a scratch smaller than the table."""
 
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -31,3 +35,27 @@ def test_distinct_numbers_come_in_the_order_of_their_last_entries(
     expected = list(dict.fromkeys(numbers[::-1].tolist()))[::-1]
     assert distinct.tolist() == expected
     assert distinct[where].tolist() == numbers.tolist()
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Let threads take turns all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_threads_do_not_disturb_each_other() -> None:
+    find = Distinct()
+    batches = [RNG.integers(0, size, size, dtype=np.int32) for size in (2000, 9000)]
+
+    def is_right(batch: np.ndarray[tuple[int], np.dtype[np.int32]]) -> bool:
+        distinct, where = find(batch)
+        return len(distinct) == len(np.unique(batch)) and bool((distinct[where] == batch).all())
+
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(is_right, batches * 500))
+
+    assert all(found)
