@@ -54,8 +54,10 @@ class Start(NamedTuple):
 
         Raises
         ------
-        UserError
+        DamagedError
             When one is damaged, or they do not belong together.
+        UserError
+            When one cannot be read.
         """
         state = checkpoint.read_state(path)
         if state.base is None:
@@ -63,7 +65,7 @@ class Start(NamedTuple):
         base = cls(full := run.checkpoint(state.base.step), checkpoint.read_state(full))
         if checkpoint.base_of(base.state) != state.base:
             msg = f"The delta {path} is for another checkpoint than {full}"
-            raise UserError(msg)
+            raise checkpoint.DamagedError(msg)
         return cls(path, state, base)
 
 
@@ -73,13 +75,14 @@ def newest_sound(run: RunDirectory, say: Callable[[str], None]) -> Start:
     Raises
     ------
     UserError
-        When there is none.
+        When there is none, or the newest cannot be read: to go on from an older one would give up
+        what may be sound.
     """
     run.newest_checkpoint()
     for path in reversed(run.restorable()):
         try:
             return Start.read(run, path)
-        except UserError as error:
+        except checkpoint.DamagedError as error:
             say(f"{error}. Trying the one before it.")
     msg = f"{run.path} has no checkpoint that is not damaged. Train anew in another directory."
     raise UserError(msg)

@@ -14,6 +14,8 @@ CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 _FULL, _DELTA = "step-", "delta-"
+_DIGITS = "[0-9]" * 10
+"""Of a step. Whatever else lies there, such as a copy that someone made, is left alone."""
 
 
 class RunDirectory:
@@ -57,11 +59,11 @@ class RunDirectory:
 
     def checkpoints(self) -> list[Path]:
         """Return the full checkpoints, oldest first."""
-        return sorted((self.path / CHECKPOINTS).glob(f"{_FULL}*"))
+        return sorted((self.path / CHECKPOINTS).glob(f"{_FULL}{_DIGITS}"))
 
     def deltas(self) -> list[Path]:
         """Return the deltas, oldest first."""
-        return sorted((self.path / CHECKPOINTS).glob(f"{_DELTA}*"))
+        return sorted((self.path / CHECKPOINTS).glob(f"{_DELTA}{_DIGITS}"))
 
     def restorable(self) -> list[Path]:
         """Return full checkpoints and deltas, oldest first; a full one behind its step's delta."""

@@ -9,7 +9,6 @@ https://github.com/huggingface/safetensors#format
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,7 +45,9 @@ class Shape(NamedTuple):
 def write_tensors(
     path: Path, shapes: Iterable[Shape], arrays: Iterable[Iterable[NDArray[np.generic]]]
 ) -> str:
-    """Write arrays piece by piece, so that only one piece is in memory, and sync the file.
+    """Write arrays piece by piece, so that only one piece is in memory.
+
+    To sync the file is left to the caller.
 
     Parameters
     ----------
@@ -68,8 +69,6 @@ def write_tensors(
         for piece in _pieces(shapes, arrays):
             digest.update(piece)
             file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
     return digest.hexdigest()
 
 

@@ -107,7 +107,9 @@ class Trainer:
             When it is of another model.
         """
         start.load(self.model, self._optimizer)
-        self.step = self._before = self._first = self._saved = start.state.step
+        self.step = self._first = self._saved = start.state.step
+        # As if its last step had just been made: the process before may have ended there.
+        self._before = max(self.step - 1, 0)
         self._queue = start.state.queue or self._queue
 
     def batches(self, stop: int) -> AbstractContextManager[Iterable[Any]]:
@@ -161,8 +163,12 @@ class Trainer:
         return losses
 
     def activations(self) -> dict[str, NDArray[np.float32]]:
-        """Return what each layer gives for the last batch: float32 [B, units] by name."""
-        assert self._last is not None, "no batch yet"
+        """Return what each layer gives for the last batch: float32 [B, units] by name.
+
+        Nothing before the first batch: the chief of a cluster may wait while others train.
+        """
+        if self._last is None:
+            return {}
         return {name: x.numpy() for name, x in self.model.activations(self._last).items()}
 
     @property

@@ -212,3 +212,12 @@ def test_a_header_that_does_not_fit_its_file_is_refused(case: str, tmp_path: Pat
     path.write_bytes((2**62).to_bytes(8, "little"))
     with pytest.raises(ValueError, match="has no header"):
         read_tensors(path)
+
+
+def test_a_file_that_is_gone_since_it_was_checked_is_named(saved: tuple[Path, Any]) -> None:
+    path, _ = saved
+    state = checkpoint.read_state(path)
+    (path / TENSORS).unlink()
+
+    with pytest.raises(UserError, match=f"Cannot read the checkpoint .*{TENSORS}"):
+        checkpoint.read_arrays(path, state)

@@ -126,6 +126,21 @@ def test_a_run_killed_before_its_evaluation_catches_up_on_it(dataset: Path, tmp_
     assert lines(run.path) == expected
 
 
+def test_an_evaluation_on_the_way_that_was_cut_short_is_made_up_for(
+    dataset: Path, tmp_path: Path
+) -> None:
+    options = {"save_steps": 20, "keep_checkpoint_max": 2, "eval_steps": 20}
+    run, _ = train(config(dataset, tmp_path / "run", **options))
+    expected = lines(run.path)
+    shutil.rmtree(run.checkpoint(40))
+    (run.path / "metrics.jsonl").write_text("")  # killed between the two
+
+    train(run.config)
+
+    assert [line["step"] for line in expected if "split" in line] == [20, 40]
+    assert lines(run.path) == expected
+
+
 def test_metrics_after_the_checkpoint_are_replaced(dataset: Path, tmp_path: Path) -> None:
     options = {"steps": 230, "save_steps": 50, "keep_checkpoint_max": 9, "eval_steps": 60}
     run, _ = train(config(dataset, tmp_path / "run", **options))
@@ -159,6 +174,34 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
     assert "Going on at step 30 of 40 steps" in said
     assert weights(run.path) == expected
     assert [path.name[-2:] for path in run.checkpoints()] == ["15", "30", "40"]
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_given_up(dataset: Path, tmp_path: Path) -> None:
+    options = {"save_steps": 20, "keep_checkpoint_max": 2}
+    run, _ = train(config(dataset, tmp_path / "run", **options))
+    state = run.checkpoint(40) / "state.json"
+    aside = state.rename(tmp_path / "state.json")
+    state.mkdir()  # reading it fails, as with a disk that does not answer
+
+    with pytest.raises(UserError, match="Cannot read the checkpoint .*step-0000000040: Is a dir"):
+        train(run.config)
+
+    state.rmdir()
+    aside.rename(state)
+    _, result = train(run.config)
+    assert result
+    assert result.step == 40
+
+
+def test_a_copy_beside_the_checkpoints_is_left_alone(dataset: Path, tmp_path: Path) -> None:
+    run, _ = train(config(dataset, tmp_path / "run"))
+    copy = run.path / "checkpoints" / "step-0000000040.bak"
+    shutil.copytree(run.checkpoint(40), copy)
+
+    train(config(dataset, run.path, steps=50))
+
+    assert run.checkpoints() == [run.checkpoint(50)]
+    assert copy.is_dir()
 
 
 def test_without_a_sound_checkpoint_it_says_so(dataset: Path, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from smt_features import open_shards
 from smt_model.config import TrainConfig
 from smt_model.evaluation import evaluate_run
 from smt_model.model import MultiTaskModel
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
-from smt_model.trainer import fused_batches, rows_from
+from smt_model.trainer import Trainer, fused_batches, rows_from
 from smt_model.training import train
 from smt_schemas import DatasetSchema, UsageError, UserError
 
@@ -222,3 +223,9 @@ def test_batches_go_on_from_any_step(schema: DatasetSchema, make_split: Any) -> 
     whole = labels(0)
     assert [len(part) // 8 for part in whole] == [20, 20, 10, 20, 20, 10, 20, 20]
     assert labels(4) == whole[4:]
+
+
+def test_a_chief_that_only_waited_has_no_activations(dataset: Path, tmp_path: Path) -> None:
+    config = TrainConfig(data_location=str(dataset))
+    trainer = Trainer(config, open_shards(dataset), RunDirectory(tmp_path))
+    assert trainer.activations() == {}
