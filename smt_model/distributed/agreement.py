@@ -1,6 +1,8 @@
 """A signal to one worker stops all of them after the same step."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from smt_model.interruption import Interruption, StopRequestedError
 
@@ -21,6 +23,12 @@ class SharedInterruption(Interruption):
         """Take in the sum of all wishes; return whether there was one."""
         self._agreed = wishes > 0
         return self._agreed
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Go through with it: the other workers do not know of a signal that comes now."""
+        self.check()
+        yield
 
     def check(self) -> None:
         """Raise when a worker wished to stop.

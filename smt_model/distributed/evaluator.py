@@ -53,9 +53,9 @@ def evaluate_as_saved(config: TrainConfig, cluster: Cluster, run: RunDirectory) 
                     state.origin.require_same(Origin.of(dataset), f"The model in {run.path}")
                     checkpoint.restore(found[-1], state, model)
                 except UserError:
-                    if found[-1].exists():
+                    if run.checkpoints()[-1:] == found[-1:]:
                         raise
-                    continue  # a newer one took its place
+                    continue  # a newer one took its place, and this one is being deleted
                 with interruption.at_once():
                     latest = evaluator(dataset, TEST, state.step)
                 log.append(latest.model_dump())

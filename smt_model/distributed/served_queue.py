@@ -104,7 +104,8 @@ class ServedQueue:
         owner[: state.following] = FINISHED
         done = np.zeros(self._pieces, np.int64)
         for piece, batches in state.begun.items():
-            owner[piece], done[piece] = FREE, batches
+            if piece < self._pieces:  # fewer than before, when a run goes on with fewer --steps
+                owner[piece], done[piece] = FREE, batches
         self._session.run(self._filled, dict(zip(self._values, (owner, done), strict=True)))
 
     def state(self) -> QueueState:

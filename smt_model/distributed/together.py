@@ -3,12 +3,10 @@
 import hashlib
 import json
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smt_features.lock import locked
 from smt_model.assembly import assemble
-from smt_model.checkpoint import read_state
 from smt_model.config import TrainConfig
 from smt_model.distributed.agreement import SharedInterruption
 from smt_model.distributed.cluster import Cluster
@@ -72,8 +70,16 @@ class _Worker:
         self._interruption = SharedInterruption()
 
     def require_equal(self) -> None:
-        """Compare data and deciding options with the other workers'."""
-        decisive = [self._config.deciding(), Origin.of(self._dataset).dataset]
+        """Compare data and deciding options with the other workers'.
+
+        And those by which workers know what to do together next, and when all is done.
+        """
+        together = {"steps", "epochs", "evaluate", "eval_steps", "early_stop_metric"}
+        decisive = [
+            self._config.deciding(),
+            self._config.model_dump(mode="json", include=together),
+            Origin.of(self._dataset).dataset,
+        ]
         text = json.dumps(decisive, sort_keys=True)
         number = int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
         if self._agreement.sum(number) != number * self._share[1]:
@@ -87,7 +93,7 @@ class _Worker:
         """Train as the chief; `config` is kept with the run."""
         start = find_start(self._run, self._config, Origin.of(self._dataset), tell)
         self._run.write_config(config)
-        self._agreement.sum(start.state.step if start else 0)
+        self._agreement.sum(_number_of(start) if start else 0)
         training = Training(
             self._config,
             self._dataset,
@@ -104,9 +110,9 @@ class _Worker:
 
     def follow(self) -> None:
         """Train as the chief does, and leave the rest to it."""
-        step = self._agreement.sum(0)
+        number = self._agreement.sum(0)
         config = self._config.model_copy(update={"timeline": 0})
-        trainer = self._trainer(config, _start_at(self._run.checkpoint(step)) if step else None)
+        trainer = self._trainer(config, _start_at(self._run, number) if number else None)
         tell(f"{self._task.text}: training from step {trainer.step:,} to {trainer.total:,}")
         with self._interruption:
             self._follow(trainer)
@@ -116,15 +122,15 @@ class _Worker:
     def _follow(self, trainer: Trainer) -> None:
         early = self._config.early_stop_metric is not None
         stopped = self._stops(False)
-        if stopped or trainer.step == trainer.total:
+        if stopped or trainer.step >= trainer.total:
             return
         with trainer.batches(trainer.total) as batches:
             ready = iter(batches)
             while trainer.step < trainer.total and not stopped:
                 trainer.advance(ready)
+                self._interruption.check()
                 if early and trainer.evaluates_now:
                     stopped = self._stops(False)
-                self._interruption.check()
 
     def _trainer(self, config: TrainConfig, start: Start | None) -> Trainer:
         def make_step(model: MultiTaskModel, optimizer: Optimizer, loss: Loss) -> SynchronousStep:
@@ -153,11 +159,18 @@ class _Worker:
         return self._agreement.sum(int(wish)) > 0
 
 
-def _start_at(path: Path) -> Start:
+def _number_of(start: Start) -> int:
+    """Return what tells the others where the chief goes on, at a full checkpoint or at a delta."""
+    return 2 * start.state.step + (start.base is not None)
+
+
+def _start_at(run: RunDirectory, number: int) -> Start:
+    step, is_delta = divmod(number, 2)
+    path = run.delta(step) if is_delta else run.checkpoint(step)
     if not path.is_dir():
         msg = (
             f"The chief goes on from {path}, which this process does not see. Give --checkpoint a "
             "folder that all processes share."
         )
         raise UserError(msg)
-    return Start(path, read_state(path))
+    return Start.read(run, path)

@@ -5,8 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from smt_model.distributed.evaluator import METRICS
+import pytest
+
+from smt_model.config import TrainConfig
+from smt_model.distributed.cluster import Cluster
+from smt_model.distributed.evaluator import METRICS, evaluate_as_saved
 from smt_model.evaluation import evaluate_run
+from smt_model.run_directory import RunDirectory
+from smt_model.training import train
 
 
 def test_an_evaluator_evaluates_in_the_chief_s_place(
@@ -27,3 +33,25 @@ def test_an_evaluator_evaluates_in_the_chief_s_place(
     assert "split" not in (run / "metrics.jsonl").read_text()
     assert "AUC" in group["evaluator0"].out
     assert "AUC" not in group["chief0"].out
+
+
+def test_a_checkpoint_that_the_chief_is_deleting_is_passed_over(
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ports: Callable[[int], list[int]],
+) -> None:
+    options = {"data_location": str(dataset), "checkpoint": str(tmp_path / "run"), "steps": 10}
+    config = TrainConfig(**options, batch_size=64, save_steps=5, keep_checkpoint_max=2)
+    run, result = train(config)
+    both = run.checkpoints()
+    (both[0] / "state.json").unlink()
+    seen = iter([both[:1]])  # as it was a moment ago
+    monkeypatch.setattr(RunDirectory, "checkpoints", lambda _: next(seen, both))
+    chief = f"127.0.0.1:{ports(1)[0]}"
+    own = {"type": "evaluator", "index": 0}
+    told = json.dumps({"cluster": {"chief": [chief]}, "task": own})
+    cluster = Cluster.of({"TF_CONFIG": told})
+    assert cluster
+
+    assert evaluate_as_saved(config, cluster, run) == result

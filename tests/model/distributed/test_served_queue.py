@@ -38,6 +38,15 @@ def workers() -> Iterator[list[Worker]]:
         worker.session.close()
 
 
+def test_a_queue_that_became_shorter_leaves_out_what_is_behind_its_end(
+    workers: list[Worker],
+) -> None:
+    (first, _) = workers
+    first.queue.fill(QueueState(following=9, begun={2: 1, 7: 3}))
+    assert first.queue.claim() == (2, 1)
+    assert first.queue.claim() is None
+
+
 def test_each_piece_is_handed_out_once_in_order(workers: list[Worker]) -> None:
     first, second = workers
     claimed = [worker.queue.claim() for worker in (first, second, second, first)]

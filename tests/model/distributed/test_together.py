@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from smt_features import open_shards
+from smt_model.checkpoint import Pending
 from smt_model.config import TrainConfig
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
+from smt_model.trainer import Trainer
 from smt_model.training import train
 
 
@@ -93,16 +96,47 @@ def test_a_killed_process_stops_the_others_with_its_name_and_the_run_goes_on(
     assert "Saved at step" in together["worker0"].err
 
 
+@pytest.mark.parametrize("other", [("--learning-rate", "0.2"), ("--steps", "20")])
 def test_workers_with_other_options_are_refused(
-    dataset: Path, tmp_path: Path, job: Callable[..., Any]
+    dataset: Path, tmp_path: Path, job: Callable[..., Any], other: tuple[str, str]
 ) -> None:
     together = job(worker=2)
     given = options(dataset, tmp_path / "run", steps=10)
     together.start("worker0", options=given)
-    together.start("worker1", options=[*given, "--learning-rate", "0.2"])
+    together.start("worker1", options=[*given, *other])
     assert together.wait() == {"worker0": 1, "worker1": 1}
     for name in ("worker0", "worker1"):
         assert "have not the same options, or not the same data" in together[name].err
+
+
+def test_two_workers_go_on_from_a_delta_and_leave_a_finished_run_as_it_is(
+    dataset: Path, tmp_path: Path, job: Callable[..., Any]
+) -> None:
+    runs = [tmp_path / name for name in ("two", "one")]
+    for run in runs:
+        begun = TrainConfig(data_location=str(dataset), checkpoint=str(run), batch_size=64, steps=9)
+        trainer = Trainer(
+            begun.model_copy(update={"incremental_ckpt": 1.0}),
+            open_shards(dataset),
+            RunDirectory(run),
+        )
+        with trainer.batches(9) as batches:
+            ready = iter(batches)
+            trainer.advance(ready)
+            trainer.save(Pending(), None)
+            trainer.advance(ready)
+        trainer.save_delta(Pending(), None)
+    together = job(worker=2)
+
+    together.start(options=options(dataset, runs[0], steps=30))
+    assert together.wait() == {"worker0": 0, "worker1": 0}, together.said
+
+    one_process(dataset, runs[1], steps=30)
+    assert "from step-0000000005 + delta-0000000009" in together["worker0"].err
+    np.testing.assert_allclose(figures(runs[0]), figures(runs[1]), atol=1e-4)
+    together.start(options=options(dataset, runs[0], steps=20))
+    assert together.wait() == {"worker0": 0, "worker1": 0}, together.said
+    assert "is finished: 30 of 20 steps" in together["worker0"].err
 
 
 def test_a_worker_that_never_appears_is_named(
