@@ -40,29 +40,27 @@ class DynamicKeyTable(KeyTable):
         """Row of each known key in each block, int32; -1 where it has none."""
         return [self.rows, *(rows[: len(self.keys)] for rows in self._further)]
 
-    def grow(self, keys: Int64s) -> Iterator[tuple[Int64s, Int32s]]:
-        """Give keys that were counted the blocks that they are due.
+    def grow(self, numbers: Int32s) -> Iterator[tuple[Int64s, Int32s]]:
+        """Give keys that were counted, by number, the blocks that they are due.
 
         Yields
         ------
         tuple of ndarray, and ndarray
             For each block behind the first, the keys that have it from now on, and their rows.
         """
-        numbers = np.unique(self._index.find(keys))
         numbers = numbers[numbers >= 0]
         for rows, count in zip(self._further, self._grows_at, strict=True):
-            due = numbers[(rows[numbers] < 0) & (self._counts[numbers] >= count)]
+            due = np.unique(numbers[(rows[numbers] < 0) & (self._counts[numbers] >= count)])
             rows[due] = new_rows = self._allocator.take(len(due))
             yield self.keys[due], new_rows
 
-    def look_up_further(self, keys: Int64s) -> list[Int32s]:
-        """Return the row of each key in each block behind the first; -1 where it has none."""
-        numbers = self._index.find(keys)
+    def look_up_further(self, numbers: Int32s) -> list[Int32s]:
+        """Return the row of each key, by number, in each block behind the first, or -1."""
         return [np.where(numbers < 0, NO_ROW, rows[numbers]) for rows in self._further]
 
     def put_further(self, keys: Int64s, blocks: NDArray[np.integer]) -> list[Int32s]:
         """Give known keys so many blocks; return the rows, by block behind the first."""
-        numbers = self._index.find(keys)
+        numbers = self.find(keys)
         found = []
         for block, rows in enumerate(self._further, 1):
             owners = numbers[blocks > block]

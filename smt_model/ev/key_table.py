@@ -101,8 +101,12 @@ class KeyTable:
 
     def look_up(self, keys: Int64s) -> Int32s:
         """Return the row of each key without changing anything; -1 where there is none."""
-        numbers = self._index.find(keys)
+        numbers = self.find(keys)
         return np.where(numbers < 0, NO_ROW, self._rows[numbers])
+
+    def find(self, keys: Int64s) -> Int32s:
+        """Return the number of each key, int32; -1 where it is not known."""
+        return self._index.find(keys)
 
     def count(self, keys: Int64s, counts: Int64s, step: int) -> Lookup:
         """Count the entries of a training batch, admit keys, and look all of them up.

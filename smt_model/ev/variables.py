@@ -100,13 +100,13 @@ class EmbeddingVariables:
         table = self.tables[name]
         if not isinstance(table, DynamicKeyTable):
             return
-        keys: Int64s = entries.values.astype(np.int64, copy=False)
+        numbers = table.find(entries.values.astype(np.int64, copy=False))
         fresh = [self.no_rows] * (len(table.block_rows) - 1)
         if step is not None:
-            grown = table.grow(keys)
+            grown = table.grow(numbers)
             fresh = [self._begun(name, block, *new) for block, new in enumerate(grown, 1)]
         for block, (rows, begun) in enumerate(
-            zip(table.look_up_further(keys), fresh, strict=True), 1
+            zip(table.look_up_further(numbers), fresh, strict=True), 1
         ):
             owned = rows >= 0
             _, bags, weights, counts = entries

@@ -144,7 +144,7 @@ def test_rows_are_those_of_the_blocks_and_are_given_back() -> None:
 
     def came(key: int, times: int) -> None:
         keys.count(np.array([key]), np.array([times]), 1)
-        list(keys.grow(np.array([key])))
+        list(keys.grow(keys.find(np.array([key]))))
 
     came(5, 1)
     assert allocator.used == 1
@@ -152,7 +152,7 @@ def test_rows_are_those_of_the_blocks_and_are_given_back() -> None:
     assert allocator.used == 2
     came(6, 20)
     assert allocator.used == 5
-    assert [rows.tolist() for rows in keys.look_up_further(np.array([5, 6, 7]))] == [
+    assert [rows.tolist() for rows in keys.look_up_further(keys.find(np.array([5, 6, 7])))] == [
         [keys.block_rows[1][0], keys.block_rows[1][1], -1],
         [-1, keys.block_rows[2][1], -1],
     ]
