@@ -55,7 +55,8 @@ class EarlyStopping:
         UserError
             When there is no such task, or the rows define no such metric.
         """
-        if self.best is None or self._score(evaluation) > self._score(self.best):
+        score = self._score(evaluation)
+        if self.best is None or score > self._score(self.best):
             self.best = evaluation
             self._stale = 0
         else:

@@ -9,12 +9,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_features.files import published
+from smt_features.vocabulary import OUT_OF_VOCABULARY
 from smt_model.assembly import make_model
 from smt_model.batching import FusedBatch
 from smt_model.early_stopping import EarlyStopping
 from smt_model.html_report import html_report
 from smt_model.model import MultiTaskModel
-from smt_model.origin import Origin
+from smt_model.origin import Origin, require_keys
 from smt_model.predictions import Predictions
 from smt_model.prefetch import Prefetcher
 from smt_model.progress import evaluating, tell
@@ -72,6 +73,7 @@ def evaluate_run(
     state = start.state
     state.origin.require_same(Origin.of(dataset), f"The model in {run}")
     model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
+    require_keys(model, dataset)
     start.load(model)
     predictions = Evaluator(model).predictions(dataset, split)
     result = evaluate_predictions(split, state.step, *predictions)
@@ -92,13 +94,17 @@ def best_checkpoint(run: RunDirectory) -> Path:
     Raises
     ------
     UserError
-        When the run has no early stopping or no evaluation yet.
+        When the run has no early stopping or no evaluation yet, or did not keep the checkpoint.
     """
-    stopping = EarlyStopping.of(run.config, run.metrics.evaluations())
+    stopping = EarlyStopping.of(run.config, run.kept_evaluations())
     if stopping is None or stopping.best is None:
         msg = f"{run.path} has no best checkpoint: it was not trained with --early-stop-metric."
         raise UserError(msg)
-    return run.checkpoint(stopping.best.step)
+    best = run.checkpoint(stopping.best.step)
+    if not best.is_dir():
+        msg = f"The checkpoint of the best evaluation, {best}, was not kept."
+        raise UserError(msg)
+    return best
 
 
 class Evaluator:
@@ -151,6 +157,10 @@ class Evaluator:
         by_task = {task: labels[:, i].astype(np.int8) for i, task in enumerate(model.schema.tasks)}
         none = np.empty(0, np.int32)
         users = None if user_column is None else np.concatenate([none, *user_parts])
+        if users is not None and user_column in {c.name for c in model.schema.vocab_columns}:
+            # Who is in no vocabulary is nobody in particular: a user for each such row.
+            rows_apart = -1 - np.arange(len(users))
+            users = np.where(users == OUT_OF_VOCABULARY, rows_apart, users)
         return Predictions(by_task, logits, users)
 
 

@@ -8,6 +8,7 @@ from smt_schemas import Column, DatasetSchema, UserError
 
 if TYPE_CHECKING:
     from smt_features import Dataset
+    from smt_model.model import MultiTaskModel
 
 _MATTERS = ("hash_buckets", "embedding_dim", "encoding", "separator")
 """What decides which row of which table a cell means."""
@@ -61,6 +62,12 @@ class Origin(BaseModel):
         found += [f"feature {name} is new" for name in others if name not in ours]
         for name in set(ours) & set(others):
             found += self.feature_differences(other, name)
+        numerics = {column.name for column in theirs.numerics}
+        found += [
+            f"numeric feature {column.name} is missing"
+            for column in mine.numerics
+            if column.name not in numerics
+        ]
         return sorted(found)
 
     def feature_differences(self, other: "Origin", name: str, *, by_key: bool = False) -> list[str]:
@@ -92,6 +99,21 @@ class Origin(BaseModel):
                 + "; ".join(found)
             )
             raise UserError(msg)
+
+
+def require_keys(model: "MultiTaskModel", dataset: "Dataset") -> None:
+    """Refuse data without keys for a model whose keys own vectors.
+
+    Raises
+    ------
+    UserError
+    """
+    if model.embedding_variables and not dataset.manifest.options.keys:
+        msg = (
+            "Embedding variables (--ev, --adaptive-emb) need the keys of the features, and "
+            f"{dataset.directory} has none. Prepare it with --keys."
+        )
+        raise UserError(msg)
 
 
 def _feature(schema: DatasetSchema, name: str) -> Column:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from smt_features import open_shards
 from smt_features.scoring import ScoringLog, open_log
 from smt_model.loading import TrainedModel, load_run
-from smt_model.origin import Origin
+from smt_model.origin import Origin, require_keys
 from smt_model.prediction_file import ERROR, LINE, prediction_file
 from smt_model.predictor import BATCH, Predictor
 from smt_schemas import UserError
@@ -92,6 +92,7 @@ def predict_run(
 def _split(trained: TrainedModel, source: Path, split: str) -> "Split":
     dataset = open_shards(source)
     trained.state.origin.require_same(Origin.of(dataset), f"The model in {trained.run.path}")
+    require_keys(trained.model, dataset)
     return dataset[split]
 
 

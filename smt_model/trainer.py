@@ -18,7 +18,7 @@ from smt_model.config import TrainConfig
 from smt_model.ev.elimination import eliminate
 from smt_model.incremental import Incremental
 from smt_model.model import MultiTaskModel
-from smt_model.origin import Origin
+from smt_model.origin import Origin, require_keys
 from smt_model.prefetch import Prefetcher
 from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
@@ -86,12 +86,7 @@ class Trainer:
         self.model, self._optimizer, self._train_step = assemble(
             config, dataset.schema, self.total, bf16_native
         )
-        if self.model.embedding_variables and not dataset.manifest.options.keys:
-            msg = (
-                "Embedding variables (--ev, --adaptive-emb) need the keys of the features, and "
-                f"{config.data_location} has none. Prepare it with --keys."
-            )
-            raise UserError(msg)
+        require_keys(self.model, dataset)
         self._batches: Iterator[FusedBatch] | None = None
         self._incremental = Incremental(config.incremental_ckpt)
         self._stop = 0
@@ -178,9 +173,12 @@ class Trainer:
 
     @property
     def samples(self) -> int:
-        """Rows trained on; the last batch of an epoch may have fewer than the others."""
+        """Rows trained on; the last batch of an epoch or shard may have fewer than the others."""
         epochs, steps = divmod(self.step, self.steps_per_epoch)
-        return epochs * self._split.rows + steps * self._config.batch_size
+        rows = steps * self._config.batch_size
+        if self._work:  # each shard ends with a smaller batch: about so many
+            rows = steps * self._split.rows // self.steps_per_epoch
+        return epochs * self._split.rows + rows
 
     @property
     def reports_now(self) -> bool:

@@ -164,7 +164,7 @@ class Training:
         )
         evaluations = run.metrics.evaluations()
         self._latest = evaluations[-1] if evaluations else None
-        self._stopping = EarlyStopping.of(config, evaluations)
+        self._stopping = EarlyStopping.of(config, run.kept_evaluations())
         self._evaluator = evaluator or Evaluator(self._trainer.model)
         self._interruption = interruption or Interruption()
         self._agree = agree
@@ -296,6 +296,9 @@ def _require_metric(config: TrainConfig, dataset: "Dataset") -> None:
     tasks = dataset.schema.tasks
     if task not in tasks:
         msg = f"--early-stop-metric {task}.{name}: there is no task {task!r}, only {list(tasks)}."
+        raise UserError(msg)
+    if name == "gauc" and dataset.schema.user_column is None:
+        msg = f"--early-stop-metric {task}.gauc needs a user_column in the schema."
         raise UserError(msg)
     rows, positives = dataset[TEST].rows, dataset[TEST].label_counts[tasks[task]]
     if positives in (0, rows) and name != "log_loss":

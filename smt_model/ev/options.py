@@ -73,6 +73,9 @@ class EvOptions(BaseModel):
         if self.multihash and self.owns_vectors:
             msg = "multihash shares the vectors of buckets, and ev and adaptive-emb those of keys"
             raise ValueError(msg)
+        if self.adaptive_emb and self.ev_filter == "counter":
+            msg = "adaptive-emb counts keys itself, up to adaptive-threshold: no ev-filter counter"
+            raise ValueError(msg)
         if self.dynamic_ev and not self.ev:
             msg = "dynamic-ev is about the vectors of keys, and needs ev"
             raise ValueError(msg)
@@ -101,6 +104,8 @@ class EvOptions(BaseModel):
             mine |= {"ev_filter": None, "ev_elimination": None}
         if not owning["ev"]:
             mine["dynamic_ev"] = False
+        if owning["adaptive_emb"] and mine["ev_filter"] == "counter":
+            mine["ev_filter"] = None
         return EvOptions.model_validate(mine | dict(values))
 
     def multihash_of(self, column: Column) -> MultiHash | None:

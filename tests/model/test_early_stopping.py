@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from smt_model.config import TrainConfig
 from smt_model.early_stopping import EarlyStopping
+from smt_model.evaluation import evaluate_run
 from smt_model.report import Evaluation, TaskMetrics
+from smt_model.training import train
 from smt_schemas import UsageError, UserError
 
 
@@ -41,7 +45,7 @@ def test_it_stops_after_so_many_evaluations_without_improvement(
 
 def test_an_undefined_metric_is_refused() -> None:
     with pytest.raises(UserError, match=r"ctr.gauc is undefined on split test, which has 3 pos"):
-        stopped_at("ctr.gauc", 1, [0.5, 0.6])
+        stopped_at("ctr.gauc", 1, [0.5])
     with pytest.raises(UserError, match="no task 'cvr', only ctr"):
         stopped_at("cvr.auc", 1, [0.5, 0.6])
 
@@ -68,3 +72,17 @@ def test_it_needs_evaluations_on_the_way(options: dict[str, object]) -> None:
 def test_a_metric_of_no_task_is_wrong_usage() -> None:
     with pytest.raises(UsageError, match="--early-stop-metric"):
         TrainConfig.from_options(early_stop_metric="auc", eval_steps=5)
+
+
+def test_evaluations_whose_checkpoints_were_not_kept_are_not_compared(
+    dataset: Path, tmp_path: Path
+) -> None:
+    options = {"data_location": str(dataset), "checkpoint": str(tmp_path / "run"), "batch_size": 64}
+    run, _ = train(TrainConfig(**options, steps=20, eval_steps=5))
+    stopping = {"early_stop_metric": "ctr.auc", "early_stop_patience": 1}
+
+    _, best = train(TrainConfig(**options, **stopping, steps=40, eval_steps=5))
+
+    assert best
+    assert best.step >= 20
+    assert evaluate_run(run.path, None, "test", best=True) == best

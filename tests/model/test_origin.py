@@ -34,6 +34,25 @@ def test_a_difference_is_named(
     assert words in str(caught.value)
 
 
+def test_a_numeric_feature_that_is_missing_is_named(
+    schema: DatasetSchema, make_schema: Any
+) -> None:
+    numeric = {
+        "type": "float",
+        "encoding": "numeric",
+        "required": True,
+        "hash_buckets": None,
+        "embedding_dim": None,
+    }
+    with pytest.raises(UserError, match="numeric feature brand is missing"):
+        origin(make_schema(brand=numeric)).require_same(
+            origin(
+                make_schema(brand={"role": "ignore", "hash_buckets": None, "embedding_dim": None})
+            ),
+            "The model",
+        )
+
+
 def test_another_hash_seed_is_named(schema: DatasetSchema) -> None:
     with pytest.raises(UserError, match="hash: name=m seed=0 against name=m seed=7"):
         origin(schema).require_same(origin(schema, seed=7), "The model")

@@ -229,3 +229,19 @@ def test_a_chief_that_only_waited_has_no_activations(dataset: Path, tmp_path: Pa
     config = TrainConfig(data_location=str(dataset))
     trainer = Trainer(config, open_shards(dataset), RunDirectory(tmp_path))
     assert trainer.activations() == {}
+
+
+def test_users_in_no_vocabulary_are_not_one_user(
+    tmp_path: Path, prepared_in: Any, make_schema: Any
+) -> None:
+    schema = make_schema(user={"encoding": "vocab", "min_count": 1})
+    known, unknown = (
+        [f"{i % 2},0,{who}{i // 4},1|2,b{i % 3}" for i in range(16)] for who in ("u", "x")
+    )
+    dataset = prepared_in(tmp_path, known, known[:8] + unknown, schema=schema)
+    options = {"data_location": str(dataset.directory), "checkpoint": str(tmp_path / "run")}
+
+    _, found = train(TrainConfig(**options, steps=1))
+
+    assert found
+    assert found.tasks["ctr"].gauc_users == 2

@@ -14,6 +14,7 @@ from smt_features.reading import PrepareJob
 from smt_model.checkpoint import read_state
 from smt_model.config import TrainConfig
 from smt_model.run_directory import RunDirectory
+from smt_model.trainer import Trainer
 from smt_model.training import train
 from smt_model.work_queue import QueueState, Work
 from smt_schemas import DatasetSchema
@@ -78,6 +79,17 @@ def test_pieces_until_a_step_have_it_and_one_less_has_not(split: Split) -> None:
         number = work.pieces_until(steps)
         batches = [work.batches_of(piece) for piece in range(number)]
         assert sum(batches) >= steps > sum(batches[:-1])
+
+
+def test_rows_are_counted_evenly_over_the_shards(shards: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"data_location": str(shards)})
+    trainer = Trainer(config, open_shards(shards), RunDirectory(tmp_path))
+    samples = []
+    for step in range(18):
+        trainer.step = step
+        samples.append(trainer.samples)
+    assert samples[17] == 1000
+    assert samples == sorted(samples)
 
 
 def test_one_process_takes_the_shards_one_by_one_and_resumes_in_the_middle(

@@ -97,9 +97,14 @@ def test_a_checkpoint_holds_the_keys_of_the_log_and_vectors_of_admitted_ones_alo
     assert "embedding/user" not in found
 
 
-def test_data_without_keys_is_refused(dataset: Path, tmp_path: Path) -> None:
+def test_data_without_keys_is_refused(dataset: Path, with_keys: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Prepare it with --keys"):
         train(config(dataset, tmp_path / "run", ev=True))
+    run, _ = train(config(with_keys, tmp_path / "run", ev=True, evaluate=False, steps=1))
+    with pytest.raises(UserError, match="Prepare it with --keys"):
+        evaluate_run(run.path, str(dataset), "test")
+    with pytest.raises(UserError, match="Prepare it with --keys"):
+        predict_run(run.path, dataset, tmp_path / "predicted.csv")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,7 @@ def test_data_without_keys_is_refused(dataset: Path, tmp_path: Path) -> None:
     [
         ({"ev": True, "adaptive_emb": True}, "choose one"),
         ({"ev_filter": "counter"}, "needs ev or adaptive-emb"),
+        ({"adaptive_emb": True, "ev_filter": "counter"}, "no ev-filter counter"),
         ({"ev": True, "tf": True}, "no --tf"),
         ({"ev": True, "emb_fusion": False}, "no --no-emb-fusion"),
         ({"ev": True, "ev_elimination": "l2"}, "save-steps"),
