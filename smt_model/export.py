@@ -69,6 +69,19 @@ def export_run(
     return card
 
 
+def _replace(target: Path, aside: Path, old: Path) -> None:
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)  # of a process that was killed behind the next lines
+        target.rename(old)
+    try:
+        aside.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _key_texts(trained: TrainedModel) -> TextsOf | None:
     """Return what knows the texts of keys, if the data of the run does; say so if it does not."""
     if not trained.model.embedding_variables:
@@ -89,6 +102,9 @@ def _key_texts(trained: TrainedModel) -> TextsOf | None:
 
 def _require_free(target: Path, *, overwrite: bool) -> None:
     is_folder = target.is_dir()
+    if target.resolve() == Path.cwd():
+        msg = f"{target} is the current folder. Give --to another one."
+        raise UserError(msg)
     if not target.exists() or (is_folder and not any(target.iterdir())):
         return
     if not (is_folder and (target / _SAVED_MODEL).is_file()):
@@ -108,10 +124,7 @@ def _published(target: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         yield aside
-        if target.exists():
-            target.rename(old)
-        aside.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
+        _replace(target, aside, old)
     except (OSError, tf.errors.OpError) as error:
         why = error.message if isinstance(error, tf.errors.OpError) else error.strerror
         msg = f"Cannot write {target}: {why}. Free some space or choose another folder."

@@ -90,9 +90,10 @@ class Recorder:
     def activations(self, step: int, layers: Mapping[str, NDArray[np.float32]]) -> None:
         """Record what the layers gave for a batch, as DeepRec's script does.
 
-        A layer whose output is not finite has no histogram; the next loss will stop the run.
+        A layer whose output is not finite has no histogram; the next loss will stop the run. One
+        without rows has none, either: a worker's share of a short batch may be empty.
         """
-        layers = {name: x for name, x in layers.items() if np.isfinite(x).all()}
+        layers = {name: x for name, x in layers.items() if x.size and np.isfinite(x).all()}
         self._events.histograms(step, {f"{name}/activation": x for name, x in layers.items()})
         zeros = {f"{n}/fraction_of_zero_values": float(np.mean(x == 0)) for n, x in layers.items()}
         self._events.scalars(step, zeros)

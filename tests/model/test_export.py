@@ -238,3 +238,22 @@ def test_an_unwritable_target_leaves_nothing_behind(trained: Path, tmp_path: Pat
     with pytest.raises(UserError, match="Cannot write"):
         export_run(trained, tmp_path / "file" / "1")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_export_goes_on_after_one_that_was_killed(trained: Path, tmp_path: Path) -> None:
+    target, old = tmp_path / "1", tmp_path / ".1.old"
+    export_run(trained, target)
+    old.mkdir()
+    (old / "rubbish").write_text("")
+
+    export_run(trained, target, overwrite=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_the_current_folder_is_never_replaced(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="is the current folder"):
+        export_run(trained, Path())
