@@ -37,20 +37,13 @@ def test_a_difference_is_named(
 def test_a_numeric_feature_that_is_missing_is_named(
     schema: DatasetSchema, make_schema: Any
 ) -> None:
-    numeric = {
-        "type": "float",
-        "encoding": "numeric",
-        "required": True,
-        "hash_buckets": None,
-        "embedding_dim": None,
-    }
+    no_table = {"hash_buckets": None, "embedding_dim": None}
+    numeric = {"type": "float", "encoding": "numeric", "required": True, **no_table}
+    mine, theirs = (
+        origin(make_schema(brand=brand)) for brand in (numeric, {"role": "ignore", **no_table})
+    )
     with pytest.raises(UserError, match="numeric feature brand is missing"):
-        origin(make_schema(brand=numeric)).require_same(
-            origin(
-                make_schema(brand={"role": "ignore", "hash_buckets": None, "embedding_dim": None})
-            ),
-            "The model",
-        )
+        mine.require_same(theirs, "The model")
 
 
 def test_another_hash_seed_is_named(schema: DatasetSchema) -> None:
