@@ -46,6 +46,7 @@ def _of_role(column: "Column") -> list[tuple[bool, str]]:
         (is_label and column.allowed != [0, 1], "a label has allowed = [0, 1]"),
         (is_label and column.type != "int", 'a label has type = "int"'),
         (is_label and not column.required, "a label has required = true"),
+        (is_label and bool(column.null_tokens), "a label has no null_tokens"),
     ]
 
 

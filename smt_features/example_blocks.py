@@ -53,7 +53,9 @@ def decode_block(
         expected |= {column.name + LENGTH for column in columns if column.counts}
     if expected != features.keys():
         raise ExampleError(f"its features are {sorted(features)}, not {sorted(expected)}")
-    rows = len(features[columns[0].name])
+    first = columns[0]
+    counted = first.name + LENGTH if first.counts and rows_per_example > 1 else first.name
+    rows = 1 if rows_per_example == 1 else len(features[counted])
     batch: dict[str, Array | Bags] = {}
     for column in columns:
         values = features[column.name].astype(column.dtype)

@@ -33,6 +33,9 @@ def guess_format(data: bytes, path: Path) -> TextFormat:
     """
     lines = [line.rstrip("\r") for line in data.decode("utf-8", "replace").split("\n", _LINES)]
     lines = [line for line in lines[:_LINES] if line]
+    if not lines:
+        msg = f"{path}: its first {_LINES:,} lines are blank."
+        raise UserError(msg)
     separator, width = _separator(lines)
     rows = [cells for line in lines if len(cells := split_line(line, separator)) == width]
     first, rest = rows[0], rows[1:]

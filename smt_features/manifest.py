@@ -26,12 +26,19 @@ MAX_BYTES = 256 << 20
 """A larger file is no manifest."""
 
 
-def _is_below(name: str) -> str:
+def _is_relative(name: str) -> str:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
+    if path.is_absolute() or ".." in path.parts or not path.parts:
         msg = f"{name!r} is not a path inside the dataset"
         raise ValueError(msg)
     return name
+
+
+def _is_below(name: str) -> str:
+    if "\\" in name or ":" in name:
+        msg = f"{name!r} is not a path inside the dataset"
+        raise ValueError(msg)
+    return _is_relative(name)
 
 
 Format = Literal["parquet", "tfrecord"]
@@ -118,7 +125,7 @@ class SourceRecord(Model):
     Attributes
     ----------
     name
-        Path below the data folder.
+        Path below the data folder. A raw file may have any name; nothing is opened by this one.
     split
         The split that its rows went to.
     bytes, sha256
@@ -127,7 +134,7 @@ class SourceRecord(Model):
         Its rows, rejected ones included.
     """
 
-    name: Inside
+    name: Annotated[str, AfterValidator(_is_relative)]
     split: str
     bytes: NonNegativeInt
     sha256: Sha256

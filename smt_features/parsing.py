@@ -9,6 +9,7 @@ line by line; both are rare.
 
 import codecs
 import csv
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -191,7 +192,9 @@ def count_fields(line: str, fmt: CsvFormat) -> int:
 def split_line(line: str, separator: str) -> list[str]:
     """Return the cells of a line whose quotes are balanced."""
     if '"' in line:
-        return next(csv.reader([line], delimiter=separator))
+        # A carriage return in mid-line is what the reader fails on; no cell spans lines here.
+        with suppress(csv.Error):
+            return next(csv.reader([line], delimiter=separator))
     return line.split(separator)
 
 

@@ -13,6 +13,7 @@ import shutil
 import socket
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 from smt_features.files import flush, published
 from smt_features.identity import SourceDigests, run_identity
 from smt_features.lock import locked
-from smt_features.prepare import Prepared, find_current, publish
+from smt_features.prepare import Prepared, find_current, publish, sources_of
 from smt_features.reading import PrepareJob, Progress, Rows, read_rows
 from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shuffle import RowStore
-from smt_features.sources import Source, find_sources
+from smt_features.sources import Source
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.units import divide
 from smt_features.vocabulary import Vocabularies
@@ -88,7 +89,7 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
     UserError
         When the files cannot be read or the part cannot be written.
     """
-    sources = find_sources(job.directory, job.schema)
+    sources = sources_of(job)
     vocabularies = shared_vocabularies(job.output / FOLDER, sources, job.schema, progress)
     identity = _identity(job, sources, parts, vocabularies)
     folder = _folder(job, part, parts)
@@ -113,8 +114,10 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
                 rows.statistics.to_frame().write_parquet(path)
         with published(work / _RECORD) as path:
             path.write_text(record.model_dump_json(indent=1), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        work.rename(folder)
+        if (other := _read_record(folder)) is None or other.identity != identity:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # another process was quicker
+                work.rename(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return record
@@ -131,7 +134,7 @@ def merge_parts(
         When a part is missing or was made from other files or options, or `prepare` would
         raise.
     """
-    sources = find_sources(job.directory, job.schema)
+    sources = sources_of(job)
     digests = digests or SourceDigests(sources)
     with locked(job.output):
         if current := find_current(job, digests):
@@ -200,7 +203,7 @@ def _identity(
     job: PrepareJob, sources: list[Source], parts: int, vocabularies: Vocabularies
 ) -> str:
     """Digest what decides a part; the contents of the files are digested when parts merge."""
-    files = [(source.name, source.size) for source in sources]
+    files = [(source.name, *source.version) for source in sources]
     whole = run_identity(job.schema, job.options, job.seed, [])
     decisive = [whole.model_dump(), files, parts, job.statistics, digest_of(vocabularies)]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()

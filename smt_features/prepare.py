@@ -20,7 +20,7 @@ from smt_features.reading import PrepareJob, Progress, Rows, read_rows
 from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
-from smt_features.sources import find_sources
+from smt_features.sources import Source, find_sources
 from smt_features.statistics.store import Publication, remove
 from smt_features.units import divide
 from smt_features.verify import files_of, require_files
@@ -86,7 +86,7 @@ def prepare(
         (nothing is published then, but ``rejected.parquet`` is written); or when the output
         holds another dataset or is being written by another process.
     """
-    sources = find_sources(job.directory, job.schema)
+    sources = sources_of(job)
     digests = digests or SourceDigests(sources)
     with locked(job.output):
         if current := find_current(job, digests):
@@ -99,6 +99,22 @@ def prepare(
             return publish(job, rows, digests, progress)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def sources_of(job: PrepareJob) -> list[Source]:
+    """Return the raw files of a job.
+
+    Raises
+    ------
+    UserError
+        As `find_sources`, and when shards would be written among the raw files.
+    """
+    sources = find_sources(job.directory, job.schema)
+    folders = {(job.output / split).resolve() for split in job.schema.splits}
+    if inside := [source.path for source in sources if source.path.parent.resolve() in folders]:
+        msg = f"{job.output} would have its shards beside {inside[0]}. Choose another --output."
+        raise UserError(msg)
+    return sources
 
 
 def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:

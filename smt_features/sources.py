@@ -48,6 +48,12 @@ class Source:
         """Bytes of the file."""
         return self.path.stat().st_size
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """Bytes of the file, and when it was changed last, in nanoseconds."""
+        found = self.path.stat()
+        return found.st_size, found.st_mtime_ns
+
 
 def find_sources(directory: Path, schema: DatasetSchema) -> list[Source]:
     """Return the raw files below a folder, by split and name.
@@ -59,7 +65,8 @@ def find_sources(directory: Path, schema: DatasetSchema) -> list[Source]:
     Raises
     ------
     UserError
-        When the folder is missing, holds no known file, or holds one split in two forms.
+        When the folder is missing, holds no known file, holds one split in two forms, or a file
+        that belongs to two splits.
     """
     if not directory.is_dir():
         msg = f"{directory} is not a folder. Give the folder that holds the raw log files."
@@ -80,7 +87,20 @@ def find_sources(directory: Path, schema: DatasetSchema) -> list[Source]:
             "make some with `smt synth`."
         )
         raise UserError(msg)
+    _require_one_split(sources)
     return sources
+
+
+def _require_one_split(sources: list[Source]) -> None:
+    owners: dict[Path, str] = {}
+    for source in sources:
+        owner = owners.setdefault(source.path, source.split)
+        if owner != source.split:
+            msg = (
+                f"{source.path} belongs to two splits by its name, {owner!r} and "
+                f"{source.split!r}. Rename it, or change `splits` in the schema."
+            )
+            raise UserError(msg)
 
 
 def _paths_of(directory: Path, stem: str) -> list[Path]:

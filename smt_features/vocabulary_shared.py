@@ -33,7 +33,7 @@ def shared_vocabularies(
     """
     if not schema.vocab_columns:
         return NO_VOCABULARIES
-    files = [(source.name, source.size) for source in sources if source.split == TRAIN]
+    files = [(source.name, *source.version) for source in sources if source.split == TRAIN]
     identity = hashlib.sha256(json.dumps([schema.digest, files]).encode()).hexdigest()
     kept = folder / f"vocabularies-{identity[:16]}"
     if (found := _read(kept)) is not None:

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from smt_features.batch import Array, Bags, Batch
+from smt_features.order import batch_sizes
 from smt_features.plan import Order
 from smt_features.split import Split
 
@@ -52,7 +53,9 @@ class ShardBatches(IterableDataset[TorchBatch]):
         self._batch_size = batch_size
         self._order = order
         worker, drop = order.get("worker", (0, 1)), order.get("drop_remainder", False)
-        steps = split.steps(batch_size, drop_remainder=drop, worker=worker)
+        shard = order.get("shard")
+        rows = split.rows if shard is None else split.shards[shard].rows
+        steps = len(batch_sizes(rows, batch_size, worker, drop_remainder=drop))
         self._steps = max(steps - order.get("start", 0), 0)
 
     def __len__(self) -> int:

@@ -143,7 +143,8 @@ class SplitCounts:
         if totals.sketch:
             for kind, (places, numbers) in totals.sketch.state().items():
                 yield _counts(split, name, kind, _texts(places), numbers)
-        for label, counts in totals.positives.items():
+        # Beside a sketch nothing is made of them: the sample is used.
+        for label, counts in totals.positives.items() if totals.sketch is None else ():
             yield _counts(split, name, f"positive {label}", counts[VALUE], counts[COUNT])
         if totals.column.is_list:
             lengths = _texts(np.arange(len(totals.by_length)))
@@ -179,8 +180,9 @@ class SplitCounts:
             elif kind == "sample":
                 sample[name] = texts
             elif kind == "length":
-                by_length = np.zeros(part.height, np.int64)
-                by_length[part[VALUE].cast(pl.Int64).to_numpy()] = numbers
+                lengths = part[VALUE].cast(pl.Int64).to_numpy()
+                by_length = np.zeros(lengths.max(initial=0) + 1, np.int64)
+                by_length[lengths] = numbers
                 self._lengths[name] = _added(self._lengths[name], by_length)
             elif kind == "distinct":
                 self._distinct[name] += int(numbers.sum())

@@ -117,6 +117,9 @@ def _problem(frame: pl.DataFrame, schema: DatasetSchema) -> str | None:
             digits = f"^[01]{{{len(schema.labels)}}}$"
             if not part[VALUE].str.contains(digits).all():
                 return "a combination of labels is none"
+    heights = frame.filter(pl.col("kind") == "sample").group_by("split", "column").len()
+    if (heights.group_by("split").agg(pl.col("len").n_unique())["len"] > 1).any():
+        return "the columns of a sample differ in length"
     return None
 
 

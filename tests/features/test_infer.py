@@ -175,6 +175,8 @@ def test_header_is_told_from_data(
         ("log", b"user id,price\nu,1\nv,2\n", r"line 1: column 1 is called 'user id'"),
         ("log", b"clicked\n1\n0\n", "no column that could be a feature"),
         ("log", b"", "holds no rows"),
+        ("log", b"\n" * 1500 + b"1,2\n", "its first 1,000 lines are blank"),
+        ("log", b'"a"\rb\n', "no column that could be a feature|one column"),
         ("log.gz", b"nothing", "Cannot read"),
         ("log.parquet", b"nothing", "Cannot read"),
         ("log", b"user,user_key\nu,1\nu,2\n", "column name used twice: user_key"),

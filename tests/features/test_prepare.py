@@ -16,7 +16,7 @@ from smt_features import Dataset
 from smt_features.manifest import PrepareOptions
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
-from smt_schemas import UserError, taobao
+from smt_schemas import DatasetSchema, UserError, taobao
 
 SMALL: dict[str, Any] = {
     "format": "both",
@@ -345,3 +345,44 @@ def test_every_real_row_is_published(real_rows: Path, prepared: Callable[..., Da
     }
     assert dataset.manifest.rejected_rows == 0
     assert pl.read_parquet(dataset.directory / "train" / "*.parquet").height == 6391
+
+
+def test_shards_among_the_raw_files_are_refused(raw: Path) -> None:
+    (raw / "train").mkdir()
+    (raw / "taobao_train_data").rename(raw / "train" / "part-00000-of-00001.csv")
+    before = contents(raw)
+    schema = taobao().model_copy(update={"splits": {"train": "train"}})
+
+    with pytest.raises(UserError, match=r"part-00000-of-00001\.csv. Choose another --output"):
+        prepare(PrepareJob(raw, raw, schema))
+
+    assert contents(raw) == before
+
+
+def test_a_file_may_have_any_name(raw: Path) -> None:
+    named = "taobao_train_data-2026-11-27T10:00.csv"
+    (raw / "taobao_train_data").rename(raw / named)
+
+    prepared = prepare(job_of(raw))
+
+    assert [source.name for source in prepared.manifest.sources] == [named, "taobao_test_data"]
+
+
+def test_a_list_may_come_first(tmp_path: Path, prepared_in: Callable[..., Dataset]) -> None:
+    size = {"role": "user", "hash_buckets": 1000, "embedding_dim": 4}
+    columns = [{"name": "tags", "separator": "|", **size}, {"name": "user", **size}]
+    splits = {"train": "a", "test": "b"}
+    schema = DatasetSchema.model_validate({"name": "s", "splits": splits, "columns": columns})
+    lines = ["1|2|3,u", ",v", "4,w"]
+    for rows_per_example in (1, 128):
+        dataset = prepared_in(
+            tmp_path / str(rows_per_example),
+            lines,
+            lines,
+            schema=schema,
+            format="tfrecord",
+            shuffle=False,
+            rows_per_example=rows_per_example,
+        )
+        (batch,) = dataset["train"].batches(8, shuffle=False)
+        assert batch["tags"].row_splits.tolist() == [0, 3, 3, 4]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from smt_features import blocks, units
+from smt_features import blocks, parts, units
 from smt_features.manifest import PrepareOptions
-from smt_features.parts import merge_parts, parse_part, prepare_part
+from smt_features.parts import FOLDER, merge_parts, parse_part, prepare_part
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_schemas import UsageError, UserError, taobao
@@ -46,19 +46,19 @@ def job_of(raw: Path, output: Path, **fields: Any) -> PrepareJob:
 
 
 @pytest.mark.parametrize(
-    ("parts", "block_bytes"), [(1, 4096), (2, 4096), (3, 4096), (7, 4096), (2, 1500), (25, 1500)]
+    ("count", "block_bytes"), [(1, 4096), (2, 4096), (3, 4096), (7, 4096), (2, 1500), (25, 1500)]
 )
 def test_merged_parts_are_byte_identical_to_a_single_run(
-    parts: int, block_bytes: int, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    count: int, block_bytes: int, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(units, "BLOCK_BYTES", block_bytes)
     single = prepare(job_of(raw, tmp_path / "single")).directory
     job = job_of(raw, tmp_path / "merged")
 
-    for part in reversed(range(1, parts + 1)):
-        prepare_part(job, part, parts, silent)
-    merged = merge_parts(job, parts, silent).directory
+    for part in reversed(range(1, count + 1)):
+        prepare_part(job, part, count, silent)
+    merged = merge_parts(job, count, silent).directory
 
     assert contents(merged) == contents(single)
 
@@ -79,6 +79,32 @@ def test_a_part_of_another_run_is_named(raw: Path, tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="Part 2 of 2 was made from other files or options"):
         merge_parts(job_of(raw, tmp_path / "merged", seed=1), 2, silent)
+
+
+def test_a_part_of_a_file_that_was_corrected_since_is_named(raw: Path, tmp_path: Path) -> None:
+    job = job_of(raw, tmp_path / "merged")
+    for part in (1, 2):
+        prepare_part(job, part, 2, silent)
+    log = raw / "taobao_test_data"
+    log.write_text(log.read_text().replace("0", "1", 1))
+
+    with pytest.raises(UserError, match="Part 1 of 2 was made from other files or options"):
+        merge_parts(job, 2, silent)
+
+
+def test_of_two_runs_of_a_part_the_first_result_stays(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(raw, tmp_path / "merged")
+    record = prepare_part(job, 1, 2, silent)
+    (folder,) = (tmp_path / "merged" / FOLDER).iterdir()
+    before = folder.stat().st_ino
+    seen = iter([None])  # as if the other run had not ended when this one began
+    monkeypatch.setattr(parts, "_read_record", lambda path: next(seen, record))
+
+    assert prepare_part(job, 1, 2, silent) == record
+
+    assert [path.stat().st_ino for path in (tmp_path / "merged" / FOLDER).iterdir()] == [before]
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "1/2/3", "a/b", "1 / 2"])

@@ -124,3 +124,12 @@ def test_a_numbered_file_with_an_unknown_extension_is_refused(tmp_path: Path) ->
 
     with pytest.raises(UserError, match="taobao_train_data-2.txt has no known extension"):
         find_sources(tmp_path, taobao())
+
+
+def test_a_file_of_two_splits_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, ["taobao_train_data-1.csv", "taobao_train_data-2.csv"])
+    splits = {"train": "taobao_train_data", "test": "taobao_train_data-2"}
+    schema = taobao().model_copy(update={"splits": splits})
+
+    with pytest.raises(UserError, match=r"-2\.csv belongs to two splits by its name, 'train' and"):
+        find_sources(tmp_path, schema)

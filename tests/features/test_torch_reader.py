@@ -72,6 +72,12 @@ def test_a_loader_resumes_at_any_step(split: Split, start: int) -> None:
     assert_same(list(resumed), list(split.batches(16, **ORDER))[start:])
 
 
+def test_a_shard_by_itself_knows_its_length(split: Split) -> None:
+    one = split.to_torch(16, **ORDER, shard=2)
+
+    assert len(one) == len(list(one)) == 4  # 250 rows in shards of 100
+
+
 def test_ranks_share_the_rows_in_equal_steps(split: Split) -> None:
     parts = [list(loader(split, 2, worker=(rank, 3))) for rank in range(3)]
 

@@ -69,6 +69,7 @@ COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
         FEATURE | {"embedding_options": {"ev": [True]}},
         "embedding_options",
     ),
+    "label with null tokens": (LABEL | {"null_tokens": ["-1"]}, "a label has no null_tokens"),
     "empty null token": (FEATURE | {"null_tokens": [""]}, "an empty cell is a missing value"),
     "empty range": (FEATURE | {"type": "int", "minimum": 2, "maximum": 1}, "minimum exceeds"),
     "range of text": (FEATURE | {"minimum": 1}, 'minimum and maximum need type = "int"'),

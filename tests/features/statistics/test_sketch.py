@@ -177,7 +177,9 @@ def test_a_dataset_prepared_in_parts_has_the_same_bytes_beyond_the_limit(
         monkeypatch.setattr(module, name, value)
     raw = tmp_path / "raw"
     raw.mkdir()
-    (raw / "taobao_train_data").write_text("\n".join(log_lines(300)) + "\n")
+    lines = log_lines(300)
+    lines[:100] = [f"1{line[1:]}" for line in lines[:100]]  # more than 50 users in one part alone
+    (raw / "taobao_train_data").write_text("\n".join(lines) + "\n")
     (raw / "taobao_test_data").write_text("\n".join(log_lines(90, seed=4)) + "\n")
     single = prepare(PrepareJob(raw, tmp_path / "single", taobao())).directory
     job = PrepareJob(raw, tmp_path / "merged", taobao())
