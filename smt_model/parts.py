@@ -56,7 +56,7 @@ class Part:
     def pieces(self) -> Iterator[NDArray[np.generic]]:
         """Yield the values, some rows of a table at a time."""
         if self.block is None:
-            yield self.variable.numpy()
+            yield _whole(self.variable)
             return
         for start in range(self.rows.start, self.rows.stop, PIECE):
             # By row numbers: reading the variable as a whole would copy an entire table.
@@ -186,6 +186,14 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
         for part, block in zip(names(name, slots), [variable, *kept], strict=True):
             yield Part(part, block, slice(0, variable.shape[0]))
         yield from _count(name, optimizer, variable.ref())
+
+
+def _whole(variable: tf.Variable) -> NDArray[np.generic]:
+    if not isinstance(variable, tf.Variable):  # it lies on parameter servers
+        return variable.numpy()  # type: ignore[no-any-return]
+    # `numpy` of a variable asks for two more operations, which counts in a delta.
+    values = tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
+    return values.numpy()  # type: ignore[no-any-return]
 
 
 def _apart(optimizer: Optimizer | None, table: EmbeddingTable, slot: str) -> tf.Variable | None:

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from smt_features import Dataset
+from smt_features import Bags, Dataset
 from smt_features.manifest import PrepareOptions
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
@@ -385,4 +385,6 @@ def test_a_list_may_come_first(tmp_path: Path, prepared_in: Callable[..., Datase
             rows_per_example=rows_per_example,
         )
         (batch,) = dataset["train"].batches(8, shuffle=False)
-        assert batch["tags"].row_splits.tolist() == [0, 3, 3, 4]
+        tags = batch["tags"]
+        assert isinstance(tags, Bags)
+        assert tags.row_splits.tolist() == [0, 3, 3, 4]

@@ -134,7 +134,7 @@ def test_a_state_that_is_no_json_is_found(saved: tuple[Path, Any]) -> None:
 def test_a_missing_file_is_named(saved: tuple[Path, Any]) -> None:
     path, _ = saved
     (path / TENSORS).unlink()
-    with pytest.raises(UserError, match=r"No such file.*safetensors"):
+    with pytest.raises(UserError, match=r"damaged: .*safetensors is missing"):
         checkpoint.read_state(path)
 
 

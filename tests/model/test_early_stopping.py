@@ -77,11 +77,17 @@ def test_a_metric_of_no_task_is_wrong_usage() -> None:
 def test_evaluations_whose_checkpoints_were_not_kept_are_not_compared(
     dataset: Path, tmp_path: Path
 ) -> None:
-    options = {"data_location": str(dataset), "checkpoint": str(tmp_path / "run"), "batch_size": 64}
-    run, _ = train(TrainConfig(**options, steps=20, eval_steps=5))
-    stopping = {"early_stop_metric": "ctr.auc", "early_stop_patience": 1}
+    config = TrainConfig(
+        data_location=str(dataset),
+        checkpoint=str(tmp_path / "run"),
+        batch_size=64,
+        steps=20,
+        eval_steps=5,
+    )
+    run, _ = train(config)
+    stopping = {"early_stop_metric": "ctr.auc", "early_stop_patience": 1, "steps": 40}
 
-    _, best = train(TrainConfig(**options, **stopping, steps=40, eval_steps=5))
+    _, best = train(config.model_copy(update=stopping))
 
     assert best
     assert best.step >= 20

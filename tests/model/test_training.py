@@ -239,9 +239,9 @@ def test_users_in_no_vocabulary_are_not_one_user(
         [f"{i % 2},0,{who}{i // 4},1|2,b{i % 3}" for i in range(16)] for who in ("u", "x")
     )
     dataset = prepared_in(tmp_path, known, known[:8] + unknown, schema=schema)
-    options = {"data_location": str(dataset.directory), "checkpoint": str(tmp_path / "run")}
+    run = str(tmp_path / "run")
 
-    _, found = train(TrainConfig(**options, steps=1))
+    _, found = train(TrainConfig(data_location=str(dataset.directory), checkpoint=run, steps=1))
 
     assert found
     assert found.tasks["ctr"].gauc_users == 2

@@ -41,8 +41,14 @@ def test_a_checkpoint_that_the_chief_is_deleting_is_passed_over(
     monkeypatch: pytest.MonkeyPatch,
     ports: Callable[[int], list[int]],
 ) -> None:
-    options = {"data_location": str(dataset), "checkpoint": str(tmp_path / "run"), "steps": 10}
-    config = TrainConfig(**options, batch_size=64, save_steps=5, keep_checkpoint_max=2)
+    config = TrainConfig(
+        data_location=str(dataset),
+        checkpoint=str(tmp_path / "run"),
+        steps=10,
+        batch_size=64,
+        save_steps=5,
+        keep_checkpoint_max=2,
+    )
     run, result = train(config)
     both = run.checkpoints()
     (both[0] / "state.json").unlink()

@@ -102,7 +102,7 @@ def test_data_without_keys_is_refused(dataset: Path, with_keys: Path, tmp_path: 
         train(config(dataset, tmp_path / "run", ev=True))
     run, _ = train(config(with_keys, tmp_path / "run", ev=True, evaluate=False, steps=1))
     with pytest.raises(UserError, match="Prepare it with --keys"):
-        evaluate_run(run.path, str(dataset), "test")
+        evaluate_run(run.path, dataset, "test")
     with pytest.raises(UserError, match="Prepare it with --keys"):
         predict_run(run.path, dataset, tmp_path / "predicted.csv")
 
