@@ -91,6 +91,12 @@ def rounded(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     return _round(x), _round
 
 
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def rounded_forward(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Return float32 values rounded to BF16, whose gradient comes rounded already."""
+    return _round(x), tf.identity
+
+
 def _name(native: bool) -> str:
     return "BF16 kernels" if native else "rounding to BF16, then FP32 kernels"
 

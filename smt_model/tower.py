@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import tensorflow as tf
 
-from smt_model.bf16 import rounded
+from smt_model.bf16 import rounded, rounded_forward
 from smt_model.initial import glorot_uniform
 
 HIDDEN = (256, 196, 128, 64)
@@ -53,7 +53,9 @@ class Tower(tf.Module):
         found = [self._in_dtype(inputs)]
         *hidden, last = zip(self.kernels, self.biases, strict=True)
         for kernel, bias in hidden:
-            product = self._in_dtype(tf.matmul(found[-1], self._in_dtype(kernel)))
+            product = tf.matmul(found[-1], self._in_dtype(kernel))
+            if self._rounds:  # once is enough for the gradient: the sum with the bias passes it on
+                product = rounded_forward(product)
             shifted = self._in_dtype(tf.nn.bias_add(product, self._in_dtype(bias)))
             found.append(tf.nn.relu(shifted))
         kernel, bias = last
