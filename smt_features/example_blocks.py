@@ -54,8 +54,8 @@ def decode_block(
     if expected != features.keys():
         raise ExampleError(f"its features are {sorted(features)}, not {sorted(expected)}")
     first = columns[0]
-    counted = first.name + LENGTH if first.counts and rows_per_example > 1 else first.name
-    rows = 1 if rows_per_example == 1 else len(features[counted])
+    per_row = first.name + LENGTH if first.counts else first.name
+    rows = 1 if rows_per_example == 1 else len(features[per_row])
     batch: dict[str, Array | Bags] = {}
     for column in columns:
         values = features[column.name].astype(column.dtype)

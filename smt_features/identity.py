@@ -120,8 +120,7 @@ def identity_of(manifest: Manifest) -> RunIdentity:
 
 def _state(source: Source) -> tuple[int, int]:
     try:
-        stat = source.path.stat()
+        return source.version
     except OSError as error:
         msg = f"{source.path} vanished while it was read."
         raise UserError(msg) from error
-    return stat.st_size, stat.st_mtime_ns

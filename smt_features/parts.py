@@ -13,7 +13,6 @@ import shutil
 import socket
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -93,7 +92,7 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
     vocabularies = shared_vocabularies(job.output / FOLDER, sources, job.schema, progress)
     identity = _identity(job, sources, parts, vocabularies)
     folder = _folder(job, part, parts)
-    if (record := _read_record(folder)) and record.identity == identity:
+    if record := _finished(folder, identity):
         return record
     # Whoever finishes first wins; the bytes are the same.
     work = folder.with_name(f"{folder.name}.{socket.gethostname()}.{os.getpid()}")
@@ -114,13 +113,21 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
                 rows.statistics.to_frame().write_parquet(path)
         with published(work / _RECORD) as path:
             path.write_text(record.model_dump_json(indent=1), encoding="utf-8")
-        if (other := _read_record(folder)) is None or other.identity != identity:
+        if not _finished(folder, identity):
             shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):  # another process was quicker
-                work.rename(folder)
+            _move(work, folder, identity)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return record
+
+
+def _move(work: Path, folder: Path, identity: str) -> None:
+    try:
+        work.rename(folder)
+    except OSError as error:
+        if not _finished(folder, identity):  # else another process was quicker
+            msg = f"Cannot write {folder}: {error.strerror}."
+            raise UserError(msg) from error
 
 
 def merge_parts(
@@ -207,6 +214,12 @@ def _identity(
     whole = run_identity(job.schema, job.options, job.seed, [])
     decisive = [whole.model_dump(), files, parts, job.statistics, digest_of(vocabularies)]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+
+
+def _finished(folder: Path, identity: str) -> PartRecord | None:
+    """Return the record of a part that is done, if it was made from the same."""
+    record = _read_record(folder)
+    return record if record and record.identity == identity else None
 
 
 def _read_record(folder: Path) -> PartRecord | None:

@@ -59,10 +59,16 @@ class Split:
         return self.record.shards.get("parquet") or self.record.shards["tfrecord"]
 
     def steps(
-        self, batch_size: int, *, drop_remainder: bool = False, worker: tuple[int, int] = (0, 1)
+        self,
+        batch_size: int,
+        *,
+        drop_remainder: bool = False,
+        worker: tuple[int, int] = (0, 1),
+        shard: int | None = None,
     ) -> int:
-        """Return the number of batches of an epoch, the same for every worker."""
-        return len(batch_sizes(self.rows, batch_size, worker, drop_remainder=drop_remainder))
+        """Return the number of batches of an epoch, or of a shard, the same for every worker."""
+        rows = self.rows if shard is None else self.shards[shard].rows
+        return len(batch_sizes(rows, batch_size, worker, drop_remainder=drop_remainder))
 
     def batches(self, batch_size: int, **order: Unpack[Order]) -> Iterator[Batch]:
         """Yield the batches of an epoch.

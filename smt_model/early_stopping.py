@@ -1,6 +1,6 @@
 """Ends a run when a task's metric stops improving, and knows the best evaluation."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Self
 
 from smt_model.config import TrainConfig
@@ -33,13 +33,20 @@ class EarlyStopping:
         self.best: Evaluation | None = None
 
     @classmethod
-    def of(cls, config: TrainConfig, evaluations: Iterable[Evaluation]) -> Self | None:
-        """Return that of a run with these evaluations behind it; None when it has none."""
+    def of(
+        cls, config: TrainConfig, evaluations: Iterable[Evaluation], kept: Container[int]
+    ) -> Self | None:
+        """Return that of a run with these evaluations behind it; None when it has none.
+
+        The best one has its checkpoint among those of the steps that were `kept`: of a run that
+        was asked to stop early only later on, better ones may not have any.
+        """
         if config.early_stop_metric is None:
             return None
         stopping = cls(config.early_stop_metric, config.early_stop_patience)
         for evaluation in evaluations:
-            stopping.add(evaluation)
+            if evaluation.step in kept or not stopping.improves(evaluation):
+                stopping.add(evaluation)
         return stopping
 
     @property
@@ -55,12 +62,16 @@ class EarlyStopping:
         UserError
             When there is no such task, or the rows define no such metric.
         """
-        score = self._score(evaluation)
-        if self.best is None or score > self._score(self.best):
+        if self.improves(evaluation):
             self.best = evaluation
             self._stale = 0
         else:
             self._stale += 1
+
+    def improves(self, evaluation: Evaluation) -> bool:
+        """Return whether an evaluation is better than the best so far; raises as `add`."""
+        score = self._score(evaluation)
+        return self.best is None or score > self._score(self.best)
 
     def describe(self) -> str:
         """Return, in words, what the best value is and where it was reached."""

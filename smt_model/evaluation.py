@@ -96,7 +96,7 @@ def best_checkpoint(run: RunDirectory) -> Path:
     UserError
         When the run has no early stopping or no evaluation yet, or did not keep the checkpoint.
     """
-    stopping = EarlyStopping.of(run.config, run.kept_evaluations())
+    stopping = EarlyStopping.of(run.config, run.metrics.evaluations(), run.kept_steps)
     if stopping is None or stopping.best is None:
         msg = f"{run.path} has no best checkpoint: it was not trained with --early-stop-metric."
         raise UserError(msg)

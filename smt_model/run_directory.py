@@ -8,7 +8,6 @@ from pathlib import Path
 from smt_features.files import published
 from smt_model.config import TrainConfig
 from smt_model.metrics_log import MetricsLog
-from smt_model.report import Evaluation
 from smt_schemas import UserError
 
 CONFIG = "config.json"
@@ -66,14 +65,10 @@ class RunDirectory:
         """Return the deltas, oldest first."""
         return sorted((self.path / CHECKPOINTS).glob(f"{_DELTA}{_DIGITS}"))
 
-    def kept_evaluations(self) -> list[Evaluation]:
-        """Return the evaluations from the oldest full checkpoint on.
-
-        A run that saves at each evaluation, for early stopping, keeps the best one's checkpoint; of
-        earlier ones, made before early stopping was asked for, there may never have been any.
-        """
-        first = min(map(_step, self.checkpoints()), default=0)
-        return [found for found in self.metrics.evaluations() if found.step >= first]
+    @property
+    def kept_steps(self) -> frozenset[int]:
+        """The steps of the full checkpoints."""
+        return frozenset(map(_step, self.checkpoints()))
 
     def restorable(self) -> list[Path]:
         """Return full checkpoints and deltas, oldest first; a full one behind its step's delta."""

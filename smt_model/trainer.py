@@ -175,9 +175,10 @@ class Trainer:
     def samples(self) -> int:
         """Rows trained on; the last batch of an epoch or shard may have fewer than the others."""
         epochs, steps = divmod(self.step, self.steps_per_epoch)
-        rows = steps * self._config.batch_size
         if self._work:  # each shard ends with a smaller batch: about so many
             rows = steps * self._split.rows // self.steps_per_epoch
+        else:
+            rows = steps * self._config.batch_size
         return epochs * self._split.rows + rows
 
     @property

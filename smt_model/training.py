@@ -164,7 +164,7 @@ class Training:
         )
         evaluations = run.metrics.evaluations()
         self._latest = evaluations[-1] if evaluations else None
-        self._stopping = EarlyStopping.of(config, run.kept_evaluations())
+        self._stopping = EarlyStopping.of(config, evaluations, run.kept_steps)
         self._evaluator = evaluator or Evaluator(self._trainer.model)
         self._interruption = interruption or Interruption()
         self._agree = agree

@@ -9,7 +9,6 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from smt_features.batch import Array, Bags, Batch
-from smt_features.order import batch_sizes
 from smt_features.plan import Order
 from smt_features.split import Split
 
@@ -54,8 +53,7 @@ class ShardBatches(IterableDataset[TorchBatch]):
         self._order = order
         worker, drop = order.get("worker", (0, 1)), order.get("drop_remainder", False)
         shard = order.get("shard")
-        rows = split.rows if shard is None else split.shards[shard].rows
-        steps = len(batch_sizes(rows, batch_size, worker, drop_remainder=drop))
+        steps = split.steps(batch_size, drop_remainder=drop, worker=worker, shard=shard)
         self._steps = max(steps - order.get("start", 0), 0)
 
     def __len__(self) -> int:

@@ -70,14 +70,11 @@ class _Worker:
         self._interruption = SharedInterruption()
 
     def require_equal(self) -> None:
-        """Compare data and deciding options with the other workers'.
-
-        And those by which workers know what to do together next, and when all is done.
-        """
-        together = {"steps", "epochs", "evaluate", "eval_steps", "early_stop_metric"}
+        """Compare data, deciding options, and those that say when workers meet and end."""
+        meeting = {"steps", "epochs", "evaluate", "eval_steps", "early_stop_metric"}
         decisive = [
             self._config.deciding(),
-            self._config.model_dump(mode="json", include=together),
+            self._config.model_dump(mode="json", include=meeting),
             Origin.of(self._dataset).dataset,
         ]
         text = json.dumps(decisive, sort_keys=True)

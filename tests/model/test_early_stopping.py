@@ -53,7 +53,7 @@ def test_an_undefined_metric_is_refused() -> None:
 def test_it_goes_on_counting_from_earlier_evaluations() -> None:
     config = TrainConfig(eval_steps=1, early_stop_metric="ctr.auc", early_stop_patience=2)
     earlier = [evaluation(1, 0.6), evaluation(2, 0.5)]
-    stopping = EarlyStopping.of(config, earlier)
+    stopping = EarlyStopping.of(config, earlier, {1})
     assert stopping is not None
     before = stopping.stops
     stopping.add(evaluation(3, 0.5))
@@ -82,7 +82,9 @@ def test_evaluations_whose_checkpoints_were_not_kept_are_not_compared(
         checkpoint=str(tmp_path / "run"),
         batch_size=64,
         steps=20,
+        save_steps=10,
         eval_steps=5,
+        keep_checkpoint_max=5,
     )
     run, _ = train(config)
     stopping = {"early_stop_metric": "ctr.auc", "early_stop_patience": 1, "steps": 40}
@@ -90,5 +92,16 @@ def test_evaluations_whose_checkpoints_were_not_kept_are_not_compared(
     _, best = train(config.model_copy(update=stopping))
 
     assert best
-    assert best.step >= 20
+    assert best.step in run.kept_steps
     assert evaluate_run(run.path, None, "test", best=True) == best
+
+
+def test_a_better_evaluation_without_a_checkpoint_is_not_the_best() -> None:
+    config = TrainConfig(eval_steps=1, early_stop_metric="ctr.auc", early_stop_patience=2)
+    earlier = [evaluation(step, value) for step, value in ((1, 0.9), (2, 0.6), (3, 0.8), (4, 0.5))]
+
+    stopping = EarlyStopping.of(config, earlier, {2, 4})
+
+    assert stopping is not None
+    assert stopping.describe() == "best ctr.auc 0.600000 at step 2"
+    assert not stopping.stops
