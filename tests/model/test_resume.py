@@ -351,7 +351,7 @@ def test_a_metric_without_a_value_is_refused_before_training(
 def test_a_run_without_early_stopping_has_no_best_checkpoint(trained: Path) -> None:
     with pytest.raises(UserError, match="not trained with --early-stop-metric"):
         evaluate_run(trained, None, "test", best=True)
-    assert EarlyStopping.of(RunDirectory(trained).config, []) is None
+    assert EarlyStopping.of(RunDirectory(trained).config, [], ()) is None
 
 
 @pytest.fixture
