@@ -126,7 +126,7 @@ def test_a_worker_that_is_started_again_makes_the_steps_that_are_left_to_it(
     dataset: Path, tmp_path: Path, job: Callable[..., Any]
 ) -> None:
     served = job(worker=2, ps=1)
-    given = options(dataset, tmp_path / "run", steps=6000)
+    given = options(dataset, tmp_path / "run", steps=3000)
     served.start(options=given)
     served["worker0"].waits_for("step ")
     served["worker1"].send(signal.SIGKILL)
@@ -134,7 +134,7 @@ def test_a_worker_that_is_started_again_makes_the_steps_that_are_left_to_it(
     served.start("worker1", options=given)
     assert served.wait() == {"worker0": 0, "worker1": 0, "ps0": 0}, served.said
     assert "training from step 0 on" not in served["worker1"].err
-    assert step_of(tmp_path / "run") == 6000
+    assert step_of(tmp_path / "run") == 3000
 
 
 @pytest.mark.parametrize("killed", ["ps1", pytest.param("worker0", marks=pytest.mark.slow)])

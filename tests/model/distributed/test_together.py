@@ -86,7 +86,7 @@ def test_a_killed_process_stops_the_others_with_its_name_and_the_run_goes_on(
     assert f"from the newest checkpoint in {run}." in error
     assert "Traceback" not in together[other].err
     step = int(RunDirectory(run).newest_checkpoint().name.removeprefix("step-"))
-    assert step >= 100
+    assert step >= 50  # a chief that is killed at step 100 may not have saved it
     # The next attempt goes on there; a signal to a worker stops it, saved.
     together.start(options=[*given, "--steps", 1_000_000])
     together["worker0"].waits_for(f"step {step + 100:,}/")
