@@ -180,7 +180,7 @@ def publish(directory: Path, state: State, kept: Sequence[Kept]) -> State:
         record = FileRecord(bytes=(aside / TENSORS).stat().st_size, sha256=digest)
         written = state.model_copy(update={"files": {TENSORS: record}})
         _write_state(aside / STATE, written)
-        # Only now, so that the file system commits once for all of them: half the time of a delta.
+        # Only now, so that the file system commits once for all of them.
         for path in (aside / TENSORS, aside / STATE, aside):
             _sync(path)
         aside.rename(directory)

@@ -201,7 +201,7 @@ class TrainConfig(EvOptions):
 
     @model_validator(mode="after")
     def _effective(self) -> Self:
-        """Refuse an option that would change nothing."""
+        """Refuse a setting of the schedule or of adagraddecay that would change nothing."""
         needs = {
             "accumulator_decay_steps": ("optimizer", ["adagraddecay"]),
             "accumulator_decay_rate": ("optimizer", ["adagraddecay"]),

@@ -71,7 +71,7 @@ def export_run(
 
 def _replace(target: Path, aside: Path, old: Path) -> None:
     if target.exists():
-        shutil.rmtree(old, ignore_errors=True)  # of a process that was killed behind the next lines
+        shutil.rmtree(old, ignore_errors=True)  # of a process that was killed before its end
         target.rename(old)
     try:
         aside.rename(target)

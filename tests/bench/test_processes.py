@@ -71,15 +71,20 @@ other = subprocess.Popen(["sleep", "600"])
 open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{other.pid}}")
 time.sleep(600)
 """
+    # Whoever starts tests in the background has them ignore Ctrl-C, and their children with them.
     session = f"""
-import sys
+import signal, sys
 from smt_bench.processes import Command, measure
+signal.signal(signal.SIGINT, signal.default_int_handler)
 measure(Command((sys.executable, "-c", {child!r})))
 """
     with subprocess.Popen([sys.executable, "-c", session], stderr=subprocess.PIPE) as process:
-        wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=20)
+        try:
+            wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
 
     assert b"KeyboardInterrupt" in errors
     wait_for(lambda: not any(is_running(int(pid)) for pid in pids.read_text().split()))
