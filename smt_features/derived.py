@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from smt_features.lists import Int64s, SplitLists
+from smt_features.lists import SplitLists
+from smt_features.string_views import Int64s
 from smt_schemas import CROSS_SEPARATOR, Column, Count, Cross, DatasetSchema, Length
 
 

@@ -1,22 +1,22 @@
 """Encodes valid cells: labels and numbers as they are, features as ids, lists as ids and counts."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from smt_features.cell_rows import CellRows
 from smt_features.derived import derive
 from smt_features.hashing import bucket, key
 from smt_features.layout import column_names
-from smt_features.lists import Int64s, SplitLists, list_series, merge
+from smt_features.lists import SplitLists, list_series, merge
+from smt_features.string_views import Int64s
 from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies, vocabulary_of
 from smt_schemas import Column, DatasetSchema
 
 
 def encode(
-    cells: pl.DataFrame,
-    lists: Mapping[str, SplitLists],
+    rows: CellRows,
     schema: DatasetSchema,
     *,
     seed: int,
@@ -27,10 +27,8 @@ def encode(
 
     Parameters
     ----------
-    cells
-        A String column per schema column.
-    lists
-        Its list columns, split.
+    rows
+        The rows.
     schema
         What becomes of each column.
     seed
@@ -46,13 +44,14 @@ def encode(
         The columns of `layout`: labels int8, ids int32, keys int64, numbers float32; a list
         column is a list of distinct ids in order of first appearance, with its counts beside it.
     """
+    cells, lists, users = rows
     encoder = _Encoder(seed, keys, vocabularies)
-    single = [column for column in schema.columns if not column.is_list]
-    frame = cells.with_columns(derive(cells, lists, schema)).select(
-        expression
-        for column in single + schema.derived_columns
-        for expression in encoder.of_cell(column)
+    of_user = [column for column in schema.columns if column.name in users.cells.columns]
+    others = [c for c in schema.columns if not c.is_list and c not in of_user]
+    frame = encoder.of_cells(
+        cells.with_columns(derive(cells, lists, schema)), others + schema.derived_columns
     )
+    user_frame = users.spread(encoder.of_cells(users.cells, of_user))
     encoded = [
         series
         for column in schema.features
@@ -60,13 +59,16 @@ def encode(
         for series in encoder.of_list(lists[column.name], column)
     ]
     # Not with_columns: a frame without columns has no rows.
-    return pl.DataFrame([*frame, *encoded]).select(column_names(schema, keys=keys))
+    return pl.DataFrame([*frame, *user_frame, *encoded]).select(column_names(schema, keys=keys))
 
 
 class _Encoder(NamedTuple):
     seed: int
     keys: bool
     vocabularies: Vocabularies
+
+    def of_cells(self, cells: pl.DataFrame, columns: list[Column]) -> pl.DataFrame:
+        return cells.select(expression for column in columns for expression in self.of_cell(column))
 
     def of_cell(self, column: Column) -> list[pl.Expr]:
         cell = pl.col(column.name)

@@ -12,9 +12,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from smt_features.string_views import Int64s, changes
 from smt_schemas import DatasetSchema
-
-Int64s = npt.NDArray[np.int64]
 
 
 class Runs(NamedTuple):
@@ -74,10 +73,10 @@ def split_lists(cells: pl.DataFrame, schema: DatasetSchema) -> dict[str, SplitLi
     for column in schema.features:
         if column.separator is not None:
             texts = cells[column.name]
-            positions = texts.rle_id()
-            starts = np.flatnonzero(np.diff(positions.to_numpy().astype(np.int64), prepend=-1))
-            runs = find_runs(texts.gather(starts), column.separator)
-            split[column.name] = SplitLists(positions, runs)
+            begins = changes(texts)
+            positions = np.cumsum(begins, dtype=np.uint32) - np.uint32(1)
+            runs = find_runs(texts.filter(pl.Series(begins)), column.separator)
+            split[column.name] = SplitLists(pl.Series(positions), runs)
     return split
 
 

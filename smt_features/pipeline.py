@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from smt_features.blocks import read_blocks
+from smt_features.cell_rows import CellRows, cell_rows
 from smt_features.encoding import encode
-from smt_features.lists import SplitLists, split_lists
 from smt_features.parallel import ordered_map
 from smt_features.parquet_source import read_tables, to_rows
 from smt_features.parsing import count_fields, parse
@@ -74,7 +73,7 @@ def encode_units(
 
     def work(read: Callable[[], RowBlock]) -> Encoded:
         block = read()
-        rows = good_rows(block, schema)
+        rows, bad = good_rows(block, schema)
         keys_of_rows = row_keys(
             seed=seed,
             split=block.source.split,
@@ -83,16 +82,14 @@ def encode_units(
             rows=block.cells.height,
             shuffle=shuffle,
         )
-        frame = encode(
-            rows.cells, rows.lists, schema, seed=seed, keys=keys, vocabularies=vocabularies
-        )
+        frame = encode(rows, schema, seed=seed, keys=keys, vocabularies=vocabularies)
         return Encoded(
             source=block.source,
             rows=block.cells.height,
             rejected=block.cells.height - rows.cells.height,
-            violations=_violations(block, rows.bad, schema),
-            tally=tally_block(block, rows, schema, count) if count else None,
-            frame=frame.with_columns(pl.Series(KEY, keys_of_rows).filter(~rows.bad)),
+            violations=_violations(block, bad, schema),
+            tally=tally_block(block, rows, bad, schema, count) if count else None,
+            frame=frame.with_columns(pl.Series(KEY, keys_of_rows).filter(~bad)),
             position=block.position,
         )
 
@@ -117,41 +114,34 @@ def block_reads(unit: Unit, schema: DatasetSchema) -> Iterator[Callable[[], RowB
         yield partial(parse, block, names, schema.csv)
 
 
-class GoodRows(NamedTuple):
-    """The rows of a block that obey the schema.
+def good_rows(block: RowBlock, schema: DatasetSchema) -> tuple[CellRows, pl.Series]:
+    """Validate the rows of a block.
 
-    Attributes
-    ----------
-    cells
-        A String column per schema column.
-    lists
-        Its list columns, split.
-    bad
+    Returns
+    -------
+    CellRows
+        The rows that obey the schema.
+    polars.Series
         Boolean for each row of the block, whether it was left out.
     """
-
-    cells: pl.DataFrame
-    lists: dict[str, SplitLists]
-    bad: pl.Series
-
-
-def good_rows(block: RowBlock, schema: DatasetSchema) -> GoodRows:
-    """Validate the rows of a block and leave out the bad ones."""
-    cells = block.cells
-    lists = split_lists(cells, schema)
-    bad = bad_rows(cells, schema, lists)
+    rows = cell_rows(block.cells, schema)
+    bad = bad_rows(rows, schema)
     if block.refused:
         bad = bad.scatter(list(block.refused), True)
-    if bad.any():
-        cells = cells.filter(~bad)
-        lists = split_lists(cells, schema)
-    return GoodRows(cells, lists, bad)
+    return (cell_rows(block.cells.filter(~bad), schema) if bad.any() else rows), bad
 
 
 def tally_block(
-    block: RowBlock, rows: GoodRows, schema: DatasetSchema, builder: StatisticsBuilder
+    block: RowBlock,
+    rows: CellRows,
+    bad: pl.Series,
+    schema: DatasetSchema,
+    builder: StatisticsBuilder,
 ) -> Tally:
-    """Count the values of a block's good rows, for a builder to add."""
+    """Count the values of a block's good rows, for a builder to add.
+
+    ``rows`` and ``bad`` are what `good_rows` returned.
+    """
     # The same numbers whatever the seed and the order of the shards.
     numbers = row_keys(
         seed=0,
@@ -161,9 +151,9 @@ def tally_block(
         rows=block.cells.height,
         shuffle=True,
     )
-    places = (numbers >> np.uint64(1)).astype(np.int64)[~rows.bad.to_numpy()]
+    places = (numbers >> np.uint64(1)).astype(np.int64)[~bad.to_numpy()]
     limit = builder.sample_limit(block.source.split)
-    return tally(rows.cells, rows.lists, schema, places, limit)
+    return tally(rows, schema, places, limit)
 
 
 def _violations(block: RowBlock, bad: pl.Series, schema: DatasetSchema) -> pl.DataFrame:

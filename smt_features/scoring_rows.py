@@ -67,11 +67,11 @@ def score(
     keys
         Whether hashed features get their keys, too.
     """
-    rows = good_rows(block, schema)
-    errors = _errors(block, rows.bad, schema, model) if rows.bad.any() else []
-    frame = encode(rows.cells, rows.lists, schema, seed=seed, keys=keys, vocabularies=vocabularies)
+    rows, bad = good_rows(block, schema)
+    errors = _errors(block, bad, schema, model) if bad.any() else []
+    frame = encode(rows, schema, seed=seed, keys=keys, vocabularies=vocabularies)
     batch = _batch(frame, schema, keys=keys)
-    return ScoringRows(~rows.bad.to_numpy(), batch, errors, block.position)
+    return ScoringRows(~bad.to_numpy(), batch, errors, block.position)
 
 
 def _errors(

@@ -6,10 +6,10 @@ breaks is asked of the bad rows only.
 """
 
 import re
-from collections.abc import Mapping
 
 import polars as pl
 
+from smt_features.cell_rows import CellRows
 from smt_features.lists import SplitLists
 from smt_schemas import INTEGER, NUMBER, Column, DatasetSchema, float_range, value_range
 
@@ -17,26 +17,22 @@ _ENUMERABLE = 1000
 """Up to so many allowed texts are compared as texts."""
 
 
-def bad_rows(
-    cells: pl.DataFrame, schema: DatasetSchema, lists: Mapping[str, SplitLists]
-) -> pl.Series:
-    """Return a boolean for each row: whether a cell breaks a rule.
-
-    Parameters
-    ----------
-    cells
-        A String column per schema column.
-    schema
-        The rules.
-    lists
-        The list columns, split. Their entries tell at once whether any list is bad.
-    """
-    bad = [
-        ~good
+def bad_rows(rows: CellRows, schema: DatasetSchema) -> pl.Series:
+    """Return a boolean for each row: whether a cell breaks a rule."""
+    cells, lists, users = rows  # a list's entries tell at once whether any list is bad
+    of_user = [column for column in schema.columns if column.name in users.cells.columns]
+    others = [
+        column
         for column in schema.columns
+        if column not in of_user
         if column.name not in lists or _has_bad_entry(lists[column.name], column)
-        if (good := _is_good(column)) is not None
     ]
+    bad = _any_bad(cells, others)
+    return bad | _any_bad(users.cells, of_user).gather(users.positions) if of_user else bad
+
+
+def _any_bad(cells: pl.DataFrame, columns: list[Column]) -> pl.Series:
+    bad = [~good for column in columns if (good := _is_good(column)) is not None]
     if not bad:
         return pl.repeat(False, cells.height, eager=True)
     return cells.select(bad=pl.any_horizontal(bad)).to_series()
@@ -77,8 +73,12 @@ NO_VIOLATIONS = pl.DataFrame(
 def _is_good(column: Column) -> pl.Expr | None:
     if (texts := _good_texts(column)) is not None:
         return pl.col(column.name).is_in(texts)
-    rule = _broken_rule(column)
-    return None if rule is None else rule.is_null()
+    steps = _steps(column)
+    if not steps:
+        return None
+    # No names of rules yet: texts cost several times as much as truth values.
+    broken = pl.any_horizontal(broken for broken, _ in steps).fill_null(False)
+    return _is_missing(column) | ~broken
 
 
 def _has_bad_entry(lists: SplitLists, column: Column) -> bool:
@@ -107,6 +107,22 @@ def _good_texts(column: Column) -> list[str] | None:
 
 def _broken_rule(column: Column) -> pl.Expr | None:
     """Return the first rule that a cell breaks, as text; null when it breaks none."""
+    steps = _steps(column)
+    if not steps:
+        return None
+    rule = pl.when(_is_missing(column)).then(None)
+    for broken, name in steps:
+        rule = rule.when(broken).then(pl.lit(name))  # type: ignore[assignment]
+    return rule.otherwise(None).cast(pl.String)
+
+
+def _is_missing(column: Column) -> pl.Expr:
+    allowed = [*column.null_tokens, *([] if column.required else [""])]
+    return pl.col(column.name).is_in(allowed) if allowed else pl.lit(False)
+
+
+def _steps(column: Column) -> list[tuple[pl.Expr, str]]:
+    """Return whether a cell that is not missing breaks each rule, and the rule's name."""
     cell = pl.col(column.name)
     steps: list[tuple[pl.Expr, str]] = []
     if column.required:
@@ -115,13 +131,7 @@ def _broken_rule(column: Column) -> pl.Expr | None:
         steps += _list_steps(cell, column, column.separator)
     else:
         steps += _value_steps(cell, column)
-    if not steps:
-        return None
-    missing = cell.is_in([*column.null_tokens, *([] if column.required else [""])])
-    rule = pl.when(missing).then(None)
-    for broken, name in steps:
-        rule = rule.when(broken).then(pl.lit(name))  # type: ignore[assignment]
-    return rule.otherwise(None).cast(pl.String)
+    return steps
 
 
 def _list_steps(cell: pl.Expr, column: Column, separator: str) -> list[tuple[pl.Expr, str]]:

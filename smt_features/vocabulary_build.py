@@ -80,7 +80,7 @@ def count_values(
 
     def count(read: Callable[[], RowBlock]) -> tuple[RowBlock, dict[str, pl.DataFrame]]:
         block = read()
-        rows = good_rows(block, schema)
+        rows, _ = good_rows(block, schema)
         cells = rows.cells
         if derives:
             cells = cells.with_columns(derive(cells, rows.lists, schema))

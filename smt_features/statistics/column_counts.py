@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from smt_features.lists import Int64s
 from smt_features.statistics.sketch import COUNT, Sketch
 from smt_features.statistics.value_counts import is_null_text
+from smt_features.string_views import Int64s
 from smt_schemas import Column
 
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import polars as pl
 
-from smt_features.lists import Int64s
 from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.column_model import (
     ColumnStatistics,
@@ -19,6 +18,7 @@ from smt_features.statistics.hash_cost import hash_statistics
 from smt_features.statistics.kinds import has_buckets
 from smt_features.statistics.recommendation import recommend
 from smt_features.statistics.sketch import COUNT, STANDARD_ERROR, VALUE
+from smt_features.string_views import Int64s
 
 TOP = 10
 DIGITS = 6

@@ -22,7 +22,8 @@ def positive_rows(cells: pl.DataFrame, schema: DatasetSchema) -> pa.Table:
     is_positive = np.zeros(cells.height, np.bool_)
     for label in labels:
         is_positive |= (cells[label] == "1").to_numpy()
-    return detached(cells.select(names)[np.flatnonzero(is_positive)])
+    # Several times as fast as a gather, which looks at each column's whole text.
+    return detached(cells.filter(pl.Series(is_positive)).select(names))
 
 
 class PositiveCounts:

@@ -7,12 +7,12 @@ import numpy.typing as npt
 import polars as pl
 
 from smt_features.hashing import murmur
-from smt_features.lists import Int64s
 from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.column_model import HashStatistics, Recommendation
 from smt_features.statistics.hash_cost import collision_probability
 from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.statistics.value_counts import as_ids
+from smt_features.string_views import Int64s
 from smt_schemas import MAX_BUCKETS
 
 TARGET = 0.01

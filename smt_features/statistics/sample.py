@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from smt_features.lists import Int64s
 from smt_features.statistics.waiting import detached
+from smt_features.string_views import Int64s
 
 SAMPLE_ROWS = 1 << 13
 """Rows of a sample; a share p of it has a standard error of sqrt(p(1 - p) / 8,192)."""
@@ -23,11 +23,11 @@ def rows_below(cells: pl.DataFrame, places: Int64s, limit: int) -> pa.Table:
 
     Of more than a sample has, those with the smallest numbers.
     """
-    chosen = np.flatnonzero(places < limit)
-    if len(chosen) > SAMPLE_ROWS:
-        least = np.argpartition(places[chosen], SAMPLE_ROWS)[:SAMPLE_ROWS]
-        chosen = chosen[np.sort(least)]
-    return detached(cells[chosen].with_columns(pl.Series(PLACE, places[chosen])))
+    is_below = places < limit
+    if np.count_nonzero(is_below) > SAMPLE_ROWS:
+        is_below = places < np.partition(places, SAMPLE_ROWS)[SAMPLE_ROWS]
+    rows = cells.filter(pl.Series(is_below))
+    return detached(rows.with_columns(pl.Series(PLACE, places[is_below])))
 
 
 class RowSample:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import polars as pl
 
 from smt_features.hashing import bucket, key
-from smt_features.lists import Int64s
 from smt_features.statistics.kinds import has_buckets
+from smt_features.string_views import Int64s
 from smt_schemas import Column
 
 VALUE, COUNT = "value", "count"

@@ -181,7 +181,7 @@ def _count_raw_files(
 
     def count(read: Callable[[], RowBlock]) -> tuple[RowBlock, Tally]:
         block = read()
-        return block, tally_block(block, good_rows(block, schema), schema, builder)
+        return block, tally_block(block, *good_rows(block, schema), schema, builder)
 
     reads = (read for source in sources for read in block_reads(Unit(source), schema))
     for block, counted in ordered_map(count, reads):

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from smt_features.lists import Int64s
 from smt_features.parquet import OLDEST
 from smt_features.statistics.column_counts import ColumnCounts, ColumnTotals, distinct
 from smt_features.statistics.positives import PositiveCounts
 from smt_features.statistics.sample import PLACE, RowSample
 from smt_features.statistics.sketch import COUNT, VALUE
-from smt_features.statistics.tally import Tally
-from smt_features.statistics.user_runs import count_runs, user_columns
+from smt_features.statistics.tally import RUN_ROWS, Tally
 from smt_features.statistics.value_counts import NO_IDS, Counted, ValueCounts
 from smt_features.statistics.waiting import Waiting
+from smt_features.string_views import Int64s
+from smt_features.user_runs import user_columns
 from smt_schemas import Column, DatasetSchema
 
 COUNTS = {
@@ -205,11 +205,17 @@ class SplitCounts:
     def _count_users(self) -> None:
         runs = self._user_runs.take()
         if runs is not None:
-            for name, counts in count_runs(runs, self._user_columns).items():
+            for name, counts in _count_runs(runs, self._user_columns).items():
                 self._values[name].add(Counted(NO_IDS, NO_IDS, counts))
 
     def _add_combination(self, digits: str, rows: int) -> None:
         self._combinations[digits] = self._combinations.get(digits, 0) + rows
+
+
+def _count_runs(runs: pl.DataFrame, names: list[str]) -> dict[str, pl.DataFrame]:
+    rows = pl.col(RUN_ROWS).sum().alias(COUNT)
+    grouped = [runs.lazy().group_by(pl.col(name).alias(VALUE)).agg(rows) for name in names]
+    return dict(zip(names, pl.collect_all(grouped), strict=True))
 
 
 def _counts(

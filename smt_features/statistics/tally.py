@@ -1,23 +1,27 @@
 """Counts the values of some rows: the part of the statistics that touches every cell."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from smt_features.lists import Int64s, Runs, SplitLists
+from smt_features.cell_rows import CellRows
+from smt_features.lists import Runs, SplitLists
 from smt_features.statistics.positives import positive_rows
 from smt_features.statistics.sample import NO_LIMIT, rows_below
-from smt_features.statistics.user_runs import user_columns, user_runs
 from smt_features.statistics.value_counts import (
     Counted,
     as_ids,
     count_columns,
     count_weighted,
 )
+from smt_features.statistics.waiting import detached
+from smt_features.string_views import Int64s
 from smt_schemas import DatasetSchema
+
+RUN_ROWS = "__rows"
+"""Column that holds the rows of a run, int64; no column of a schema begins with an underscore."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Tally:
     values
         By column, but for those of ``user_runs``: the cells, or the entries in a list column.
     user_runs
-        The columns of users with one value in a row, equal neighbours once.
+        The columns of users with one value in a row, once a run, with its rows in ``RUN_ROWS``.
     lists
         By list column.
     positives
@@ -67,29 +71,22 @@ class Tally:
     combinations: dict[str, int]
 
 
-def tally(
-    cells: pl.DataFrame,
-    split: Mapping[str, SplitLists],
-    schema: DatasetSchema,
-    places: Int64s,
-    limit: int = NO_LIMIT,
-) -> Tally:
+def tally(rows: CellRows, schema: DatasetSchema, places: Int64s, limit: int = NO_LIMIT) -> Tally:
     """Count the values of valid rows.
 
     Parameters
     ----------
-    cells
-        A String column per schema column, "" where empty.
-    split
-        Its list columns, split.
+    rows
+        The rows.
     places
         For each row a number from 0 to 2^63 - 1, random but the same wherever it is counted.
     limit
         Rows whose number is below are given to the sample; see `RowSample.limit`.
     """
-    users = user_columns(schema)
-    single = [column for column in schema.columns if column not in users and not column.is_list]
-    values = count_columns(cells, [column.name for column in single])
+    cells, split, users = rows
+    of_user = users.cells.columns
+    single = [c.name for c in schema.columns if c.name not in of_user and not c.is_list]
+    values = count_columns(cells, single)
     lists = {}
     for column in schema.columns:
         if column.is_list:
@@ -99,7 +96,7 @@ def tally(
         rows=cells.height,
         sample=rows_below(cells, places, limit),
         values=values,
-        user_runs=user_runs(cells, [column.name for column in users]),
+        user_runs=detached(users.cells.with_columns(pl.Series(RUN_ROWS, users.lengths))),
         lists=lists,
         positives=positive_rows(cells, schema),
         combinations=_combinations(cells, labels),

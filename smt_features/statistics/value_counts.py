@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from smt_features.lists import Int64s
 from smt_features.statistics.sketch import COUNT, VALUE, Sketch
+from smt_features.string_views import Int64s, decimals, words_of
 from smt_schemas import Column
 
 MAX_ID = 1 << 22
@@ -23,9 +23,6 @@ MERGE_ROWS = 1 << 16
 
 FEW = 1 << 14
 """Ids that came as texts stay with them up to so many texts."""
-
-# The least integer with so many digits; nothing below MAX_ID has more than seven.
-_LEAST = np.array([MAX_ID, 0, *(10**digits for digits in range(1, 7)), MAX_ID], np.int32)
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,8 @@ def as_ids(texts: pl.Series) -> Int64s:
     Only the decimal form without signs, blanks and leading zeros counts, so that each id has
     one text.
     """
-    return _ids_of(pl.DataFrame({VALUE: texts}), [VALUE])[VALUE]
+    numbers = decimals(words_of(texts))
+    return np.where(numbers < MAX_ID, numbers, -1)
 
 
 def count_columns(cells: pl.DataFrame, names: list[str]) -> dict[str, Counted]:
@@ -60,7 +58,7 @@ def count_columns(cells: pl.DataFrame, names: list[str]) -> dict[str, Counted]:
     # Few values: grouping is quicker than parsing.
     distinct = cells.head(1000).select(pl.col(name).n_unique() for name in names)
     many = [name for name in names if distinct[name].item() >= 100] if names else []
-    ids = _ids_of(cells, many)
+    ids = {name: as_ids(cells[name]) for name in many}
     is_id = {name: found >= 0 for name, found in ids.items()}
     texts = group_texts(cells, names, {name: pl.Series(~found) for name, found in is_id.items()})
     counted = {}
@@ -95,20 +93,6 @@ def count_weighted(texts: pl.Series, ids: Int64s, weights: Int64s) -> Counted:
     others = pl.DataFrame({VALUE: texts, COUNT: weights}).filter(pl.Series(~is_id))
     grouped = others.group_by(VALUE).agg(pl.col(COUNT).sum())
     return Counted(ids[is_id], weights[is_id], grouped)
-
-
-def _ids_of(cells: pl.DataFrame, names: list[str]) -> dict[str, Int64s]:
-    """Return what `as_ids` does, of some columns."""
-    texts = pl.col(names)
-    numbers = cells.select(texts.cast(pl.Int32, strict=False).fill_null(-1))
-    lengths = cells.select(texts.str.len_bytes())
-    return {name: _canonical(numbers[name], lengths[name]) for name in names}
-
-
-def _canonical(numbers: pl.Series, lengths: pl.Series) -> Int64s:
-    values = numbers.to_numpy()
-    least = _LEAST.take(lengths.to_numpy(), mode="clip")
-    return np.where((values >= least) & (values < MAX_ID), values, -1).astype(np.int64)
 
 
 def is_null_text(column: Column) -> pl.Expr:

@@ -8,8 +8,9 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smt_features.cell_rows import cell_rows
 from smt_features.encoding import encode
-from smt_features.lists import merge, split_lists
+from smt_features.lists import merge
 from smt_schemas import Column, DatasetSchema
 
 Lists = list[list[tuple[int, int]]]
@@ -50,7 +51,7 @@ def test_counts_are_those_of_the_entries(cells: list[list[str]]) -> None:
     schema = DatasetSchema(name="log", splits={"train": "log"}, columns=[column])
     frame = pl.DataFrame({"t": ["|".join(entries) for entries in cells]}, schema={"t": pl.String})
 
-    encoded = encode(frame, split_lists(frame, schema), schema, seed=0, keys=False)
+    encoded = encode(cell_rows(frame, schema), schema, seed=0, keys=False)
 
     counts = [list(Counter(entries).values()) for entries in cells]
     assert encoded["t_count"].to_list() == counts

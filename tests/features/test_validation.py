@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smt_features.lists import split_lists
+from smt_features.cell_rows import cell_rows
 from smt_features.validation import bad_rows, violations
 from smt_schemas import NUMBER, Column, DatasetSchema, explain, row_model, taobao
 
@@ -68,7 +68,7 @@ def verdicts(schema: DatasetSchema, rows: list[dict[str, str]]) -> tuple[Any, An
     frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
     found = violations(frame, schema)
     assert (
-        bad_rows(frame, schema, split_lists(frame, schema)).arg_true().to_list()
+        bad_rows(cell_rows(frame, schema), schema).arg_true().to_list()
         == found["row"].unique().sort().to_list()
     )
     assert found["value"].to_list() == [rows[row][name] for row, name, *_ in found.iter_rows()]
@@ -126,5 +126,5 @@ def test_a_schema_without_rules_rejects_nothing() -> None:
     )
     cells = pl.DataFrame({"user": ["", "x"]})
 
-    assert bad_rows(cells, schema, split_lists(cells, schema)).to_list() == [False, False]
+    assert bad_rows(cell_rows(cells, schema), schema).to_list() == [False, False]
     assert violations(cells, schema).is_empty()

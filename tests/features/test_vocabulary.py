@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from smt_features import vocabulary_build
+from smt_features.cell_rows import cell_rows
 from smt_features.encoding import encode
-from smt_features.lists import split_lists
 from smt_features.sources import find_sources
 from smt_features.value_totals import ValueTotals
 from smt_features.vocabulary import Vocabularies, Vocabulary
@@ -71,7 +71,11 @@ def test_ids_are_ranks_and_0_is_everything_else(tmp_path: Path) -> None:
     )
 
     encoded = encode(
-        cells, split_lists(cells, schema), schema, seed=0, keys=True, vocabularies=vocabularies
+        cell_rows(cells, schema),
+        schema,
+        seed=0,
+        keys=True,
+        vocabularies=vocabularies,
     )
 
     assert encoded["word"].to_list() == [1, 5, 2, 0, 0]
@@ -112,4 +116,4 @@ def test_cells_cannot_be_encoded_without_the_vocabulary() -> None:
     cells = pl.DataFrame({"word": ["a"], "words": [""]})
 
     with pytest.raises(UserError, match="'word' has encoding = \"vocab\""):
-        encode(cells, split_lists(cells, schema), schema, seed=0, keys=False)
+        encode(cell_rows(cells, schema), schema, seed=0, keys=False)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from smt_features.lists import split_lists
+from smt_features.cell_rows import cell_rows
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.drift_model import ColumnDrift, Drift
 from smt_features.statistics.tally import tally
@@ -60,7 +60,7 @@ def drift_of(
     builder = StatisticsBuilder(schema)
     for split, rows in {"train": reference, "test": current}.items():
         places = np.random.default_rng(1).integers(0, 1 << 63, rows.height)
-        builder.add_tally(split, tally(rows, split_lists(rows, schema), schema, places))
+        builder.add_tally(split, tally(cell_rows(rows, schema), schema, places))
     return builder.finish().drift[0]
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from smt_features import blocks, units
-from smt_features.lists import split_lists
+from smt_features.cell_rows import cell_rows
 from smt_features.parts import merge_parts, prepare_part
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
@@ -68,7 +68,10 @@ def builder_of(frame: pl.DataFrame, schema: DatasetSchema, piece_rows: int) -> S
     for start in range(0, frame.height, piece_rows):
         piece = frame.slice(start, piece_rows)
         numbers = places[start : start + piece_rows]
-        builder.add_tally("train", tally(piece, split_lists(piece, schema), schema, numbers))
+        builder.add_tally(
+            "train",
+            tally(cell_rows(piece, schema), schema, numbers),
+        )
     return builder
 
 
@@ -157,7 +160,7 @@ def test_parts_of_a_sketched_column_give_the_statistics_of_the_whole(rows: pl.Da
     for start, end in ((19_500, ROWS), (0, 700), (700, 19_500)):
         part = StatisticsBuilder(schema)
         piece = rows.slice(start, end - start)
-        part.add_tally("train", tally(piece, {}, schema, places[start:end]))
+        part.add_tally("train", tally(cell_rows(piece, schema), schema, places[start:end]))
         merged.add_frame(part.to_frame())
 
     assert merged.finish().to_json() == whole.finish().to_json()

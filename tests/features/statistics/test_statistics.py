@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from smt_features.lists import split_lists
+from smt_features.cell_rows import cell_rows
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.column_model import ColumnStatistics, HashStatistics
 from smt_features.statistics.model import NAME, Statistics
@@ -78,7 +78,10 @@ def build(
         for start in range(0, frame.height, rows):
             piece = frame.slice(start, rows)
             numbers = places[start : start + rows]
-            builder.add_tally(split, tally(piece, split_lists(piece, schema), schema, numbers))
+            builder.add_tally(
+                split,
+                tally(cell_rows(piece, schema), schema, numbers),
+            )
     return builder.finish()
 
 
