@@ -12,7 +12,6 @@ from smt_model.distributed.options import PARAMETER_SERVER, require_supported
 from smt_model.distributed.served_trainer import ServedTrainer
 from smt_model.distributed.server_graph import ENDED, ending_of
 from smt_model.distributed.watch import Watch
-from smt_model.effect import require_effect
 from smt_model.evaluation import Evaluator
 from smt_model.interruption import Interruption, StopRequestedError
 from smt_model.origin import Origin
@@ -68,7 +67,6 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
     dataset = open_dataset(config)
     config = config.with_options_of(dataset.schema)
     require_supported(config, PARAMETER_SERVER)
-    require_effect(config, run.path)
     target = _server(cluster).target
     if cluster.task != cluster.chief:
         quiet = config.model_copy(update={"timeline": 0})

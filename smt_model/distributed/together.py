@@ -12,7 +12,6 @@ from smt_model.distributed.agreement import SharedInterruption
 from smt_model.distributed.cluster import Cluster
 from smt_model.distributed.options import MULTI_WORKER, require_supported
 from smt_model.distributed.synchronous import Agreement, SynchronousStep, connect
-from smt_model.effect import require_effect
 from smt_model.loss import Loss
 from smt_model.model import MultiTaskModel
 from smt_model.optimizer import Optimizer
@@ -48,7 +47,6 @@ def train(config: TrainConfig, cluster: Cluster, run: RunDirectory) -> Evaluatio
     dataset = open_dataset(whole)
     whole = whole.with_options_of(dataset.schema)
     require_supported(whole, MULTI_WORKER)
-    require_effect(whole, run.path)
     worker = _Worker(whole, cluster, run, dataset)
     worker.require_equal()
     if cluster.task != cluster.chief:

@@ -109,18 +109,6 @@ def test_workers_with_other_options_are_refused(
         assert "have not the same options, or not the same data" in together[name].err
 
 
-@pytest.mark.parametrize("roles", [{"worker": 2}, {"worker": 1, "ps": 1}])
-def test_an_option_that_would_change_nothing_is_refused_by_each_worker(
-    dataset: Path, tmp_path: Path, job: Callable[..., Any], roles: dict[str, int]
-) -> None:
-    cluster = job(**roles)
-    cluster.start(options=options(dataset, tmp_path / "run", steps=10, filter_freq=5))
-    codes = cluster.wait()
-    for index in range(roles["worker"]):
-        assert codes[f"worker{index}"] == 2
-        assert "--filter-freq 5 would change nothing" in cluster[f"worker{index}"].err
-
-
 def test_two_workers_go_on_from_a_delta_and_leave_a_finished_run_as_it_is(
     dataset: Path, tmp_path: Path, job: Callable[..., Any]
 ) -> None:
