@@ -27,13 +27,15 @@ def main() -> None:
     from smt_model import runtime
     from smt_model.config import TrainConfig
 
+    more = arguments.options
+    if more.get("optimizer", "adagrad") == "adagrad":
+        more = {"initial_accumulator": arguments.initial_accumulator, **more}
     config = TrainConfig(
         data_location=arguments.data,
         steps=arguments.steps,
         batch_size=arguments.batch_size,
-        initial_accumulator=arguments.initial_accumulator,
         seed=arguments.seed,
-        **arguments.options,
+        **more,
     )
     runtime.start_tensorflow(op_fusion=config.op_fusion and not config.tf)
     from smt_features import open_shards

@@ -231,6 +231,7 @@ def command(
     from smt_model import allocators, runtime
     from smt_model.config_file import read_config
     from smt_model.distributed.cluster import Cluster
+    from smt_model.effect import OF_RUN, require_effect
 
     if resume and (config or checkpoint):
         from smt_schemas import UsageError
@@ -240,6 +241,8 @@ def command(
     file = resume / "config.json" if resume else config
     options = read_config(file, _given(context))
     cluster = Cluster.of(os.environ) if options.strategy != "none" else None
+    if not cluster:  # before TensorFlow starts, which takes seconds
+        require_effect(options, resume or options.checkpoint, OF_RUN)
     if options.allocator:
         allocators.use(options.allocator)
     runtime.start_tensorflow(

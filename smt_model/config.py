@@ -200,22 +200,6 @@ class TrainConfig(EvOptions):
         return self
 
     @model_validator(mode="after")
-    def _effective(self) -> Self:
-        """Refuse a setting of the schedule or of adagraddecay that would change nothing."""
-        needs = {
-            "accumulator_decay_steps": ("optimizer", ["adagraddecay"]),
-            "accumulator_decay_rate": ("optimizer", ["adagraddecay"]),
-            "lr_decay_steps": ("lr_schedule", ["cosine", "exponential"]),
-            "lr_decay_rate": ("lr_schedule", ["exponential"]),
-        }
-        for name, (other, values) in needs.items():
-            changed = getattr(self, name) != type(self).model_fields[name].default
-            if changed and getattr(self, other) not in values:
-                msg = f"{name} is for {other} {' or '.join(values)}"
-                raise ValueError(msg.replace("_", "-"))
-        return self
-
-    @model_validator(mode="after")
     def _plain(self) -> Self:
         """Refuse with the reference path what it does not have."""
         wanted = {

@@ -10,6 +10,7 @@ from smt_model.bf16 import uses_native
 from smt_model.checkpoint import Pending
 from smt_model.config import DEFAULT_EPOCHS, TrainConfig
 from smt_model.early_stopping import EarlyStopping
+from smt_model.effect import require_effect
 from smt_model.evaluation import Evaluator
 from smt_model.forecast import Forecast
 from smt_model.interruption import Interruption, StopRequestedError
@@ -54,6 +55,8 @@ def train(
 
     Raises
     ------
+    UsageError
+        When options make no sense together, or one would change nothing.
     UserError
         When the data cannot be read or lacks a split, the directory holds another run, the
         loss is not finite, or a file cannot be written.
@@ -65,6 +68,7 @@ def train(
     statistics = StatisticSteps.of()
     given = Path(config.checkpoint) if config.checkpoint else None
     path = resume or given or new_run(Path(config.output_dir))
+    require_effect(config, path)
     with locked(path, "--checkpoint"):
         run = RunDirectory(path)
         start = find_start(run, config, Origin.of(dataset), tell)

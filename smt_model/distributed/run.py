@@ -15,6 +15,7 @@ from smt_model.distributed.options import (
     strategy_of,
 )
 from smt_model.distributed.rendezvous import meet
+from smt_model.effect import require_effect
 from smt_model.progress import tell
 from smt_model.report import Evaluation
 from smt_model.run_directory import RunDirectory
@@ -45,7 +46,7 @@ def train_in_cluster(
     Raises
     ------
     UsageError
-        When the options do not fit the cluster.
+        When the options do not fit the cluster, or one would change nothing.
     UserError
         When a process does not appear or is lost, and as `smt_model.training.train`.
     StopRequestedError
@@ -66,6 +67,8 @@ def train_in_cluster(
             msg = "--early-stop-metric is for a chief that evaluates: leave cluster.evaluator out."
             raise UsageError(msg)
         config = config.model_copy(update={"evaluate": False})
+    # Without the schema: a cluster goes without options of columns, so that none uses them.
+    require_effect(config, run.path)
     peers = _peers(cluster, strategy)
     tell(f"{task.text}: waiting for {', '.join(peer.text for peer in peers)}")
     meet(cluster, peers, config.startup_timeout)

@@ -128,7 +128,8 @@ def test_raw_files_without_shards_point_to_prepare(data: Path, tmp_path: Path) -
         (["--resume", "run", "--config", "x.toml"], "no --config"),
         (["--resume", "run", "--checkpoint", "other"], "no --checkpoint"),
         (["--task_weight", "ctr"], "--task-weight: 'ctr'"),
-        (["--lr-decay-rate", "0.5"], "lr-decay-rate is for lr-schedule exponential"),
+        (["--lr-decay-rate", "0.5"], "it is for --lr-schedule exponential"),
+        (["--optimizer", "adam", "--initial-accumulator", "1e-6"], "--initial-accumulator 1e-06"),
         (["--micro_batch_size", "2"], "--micro-batch-size"),
     ],
 )

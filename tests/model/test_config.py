@@ -44,25 +44,6 @@ def test_wrong_options_are_named(options: dict[str, object], words: str) -> None
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"lr_decay_steps": 5}, "lr-decay-steps is for lr-schedule cosine or exponential"),
-        (
-            {"lr_decay_rate": 0.5, "lr_schedule": "cosine"},
-            "lr-decay-rate is for lr-schedule exponential",
-        ),
-        ({"accumulator_decay_steps": 5}, "is for optimizer adagraddecay"),
-        ({"accumulator_decay_rate": 0.5}, "is for optimizer adagraddecay"),
-    ],
-)
-def test_options_that_would_change_nothing_are_refused(
-    options: dict[str, object], words: str
-) -> None:
-    with pytest.raises(UsageError, match=words):
-        TrainConfig.from_options(**options)
-
-
 def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
     config = TrainConfig(
         steps=5, bf16=True, learning_rate=0.3, checkpoint="here", task_weight="cvr=10"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 from smt_model.config import StrategyName, TrainConfig
 from smt_model.distributed.cluster import Cluster
 from smt_model.distributed.options import require_supported, strategy_of
-from smt_schemas import UsageError
+from smt_model.distributed.run import train_in_cluster
+from smt_model.run_directory import RunDirectory
+from smt_schemas import UsageError, UserError
 
 
 def cluster(**addresses: list[str]) -> Cluster:
@@ -64,6 +67,33 @@ def test_what_a_strategy_goes_without_is_refused(
 
 def test_the_queue_goes_with_parameter_servers() -> None:
     require_supported(TrainConfig(workqueue=True), "parameter-server")
+
+
+@pytest.mark.parametrize("roles", [("worker",), ("ps",), ("worker", "evaluator")], ids=str)
+def test_an_option_that_would_change_nothing_is_refused_before_processes_meet(
+    tmp_path: Path, ports: Callable[[int], list[int]], roles: tuple[str, ...]
+) -> None:
+    addresses: dict[str, list[str]] = {}
+    for role, port in zip(("worker", *roles), ports(len(roles) + 1), strict=True):
+        addresses.setdefault(role, []).append(f"127.0.0.1:{port}")
+    job = cluster(**addresses)
+    config = TrainConfig(
+        output_dir=str(tmp_path),
+        startup_timeout=1,
+        filter_freq=5,
+        eval_steps=5,
+        evaluate="evaluator" in roles,
+    )
+    with pytest.raises(UsageError) as error:
+        train_in_cluster(config, job)
+    assert "--filter-freq 5 would change nothing" in str(error.value)
+    assert "--eval-steps 5 would change nothing" in str(error.value)
+
+    run = tmp_path / "model_SimpleMultiTask"
+    run.mkdir()
+    RunDirectory(run).write_config(config)  # begun before such options were refused
+    with pytest.raises(UserError, match=r"Waited 1 s for (worker 1|ps 0) "):
+        train_in_cluster(config, job)
 
 
 def test_a_wrong_tf_config_is_one_line_and_exit_2(tmp_path: Path) -> None:

@@ -185,8 +185,12 @@ def with_keys(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(data: Path, run: Path, **options: Any) -> TrainConfig:
-    fields = {"steps": 40, "batch_size": 64, "save_steps": 10, **BLOCKS, "dynamic_ev_growth": 60}
-    return TrainConfig(data_location=str(data), checkpoint=str(run), **(fields | options))
+    fields = {"steps": 40, "batch_size": 64, "save_steps": 10, **options}
+    return TrainConfig(data_location=str(data), checkpoint=str(run), **fields)
+
+
+def growing(data: Path, run: Path, **options: Any) -> TrainConfig:
+    return config(data, run, **(BLOCKS | {"dynamic_ev_growth": 60} | options))
 
 
 def arrays(run: RunDirectory) -> dict[str, NDArray[Any]]:
@@ -210,10 +214,10 @@ def arrays(run: RunDirectory) -> dict[str, NDArray[Any]]:
 def test_a_run_that_is_gone_on_with_equals_one_that_never_stopped(
     with_keys: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    whole, _ = train(config(with_keys, tmp_path / "whole", **options))
-    train(config(with_keys, tmp_path / "parts", **options, steps=23))
+    whole, _ = train(growing(with_keys, tmp_path / "whole", **options))
+    train(growing(with_keys, tmp_path / "parts", **options, steps=23))
 
-    parts, result = train(config(with_keys, tmp_path / "parts", **options))
+    parts, result = train(growing(with_keys, tmp_path / "parts", **options))
 
     found, expected = arrays(parts), arrays(whole)
     assert found.keys() == expected.keys()
@@ -224,7 +228,7 @@ def test_a_run_that_is_gone_on_with_equals_one_that_never_stopped(
 def test_checkpoints_exports_and_predictions_hold_vectors_of_their_width(
     with_keys: Path, dataset: Path, tmp_path: Path
 ) -> None:
-    run, _ = train(config(with_keys, tmp_path / "run"))
+    run, _ = train(growing(with_keys, tmp_path / "run"))
     found = arrays(run)
     blocks = found["embedding/user/key/blocks"]
     assert set(blocks.tolist()) == {1, 2}
@@ -253,12 +257,12 @@ def test_a_run_from_buckets_begins_with_their_vectors_block_by_block(
     with_keys: Path, tmp_path: Path
 ) -> None:
     options = {"steps": 10, "evaluate": False}
-    static, _ = train(config(with_keys, tmp_path / "static", ev=False, dynamic_ev=False, **options))
+    static, _ = train(config(with_keys, tmp_path / "static", **options))
     trained = load_run(static.path).model
     values = {part.name: part.read() for part in parts(trained, None)}["embedding/user"]
 
     begun = train(
-        config(with_keys, tmp_path / "begun", init_from=str(static.path), learning_rate=1e-9)
+        growing(with_keys, tmp_path / "begun", init_from=str(static.path), learning_rate=1e-9)
     )
 
     user = arrays(begun[0])
@@ -272,8 +276,8 @@ def test_vectors_of_another_width_are_not_taken_and_it_says_so(
     with_keys: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = {"steps": 10, "evaluate": False}
-    plain, _ = train(config(with_keys, tmp_path / "plain", dynamic_ev=False, **options))
-    train(config(with_keys, tmp_path / "grown", init_from=str(plain.path), **options))
+    plain, _ = train(config(with_keys, tmp_path / "plain", ev=True, ev_capacity=1000, **options))
+    train(growing(with_keys, tmp_path / "grown", init_from=str(plain.path), **options))
     assert "not taken: user (its vectors grow by blocks here)" in capsys.readouterr().err
 
 
@@ -281,7 +285,7 @@ def test_a_run_without_blocks_takes_the_vectors_with_zeros_behind_their_width(
     with_keys: Path, tmp_path: Path
 ) -> None:
     options = {"steps": 10, "evaluate": False}
-    grown, _ = train(config(with_keys, tmp_path / "grown", dynamic_ev_growth=16, **options))
+    grown, _ = train(growing(with_keys, tmp_path / "grown", dynamic_ev_growth=16, **options))
     there = arrays(grown)
     wide = there["embedding/user/key/blocks"] == 2
     further = np.zeros_like(there["embedding/user/vector"][:, :2])
@@ -292,7 +296,8 @@ def test_a_run_without_blocks_takes_the_vectors_with_zeros_behind_their_width(
         config(
             with_keys,
             tmp_path / "plain",
-            dynamic_ev=False,
+            ev=True,
+            ev_capacity=1000,
             init_from=str(grown.path),
             learning_rate=1e-9,
             **options,

@@ -27,7 +27,12 @@ from smt_model.transfer import Transfer
 from smt_schemas import DatasetSchema, UserError
 
 MakeSchema = Callable[..., DatasetSchema]
-COUNTER: dict[str, Any] = {"ev": True, "ev_filter": "counter", "filter_freq": 20}
+COUNTER: dict[str, Any] = {
+    "ev": True,
+    "ev_capacity": 1000,
+    "ev_filter": "counter",
+    "filter_freq": 20,
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +43,7 @@ def data(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(data: Path, run: Path, **options: Any) -> TrainConfig:
-    fields = {"steps": 12, "batch_size": 64, "ev_capacity": 1000, "evaluate": False} | options
+    fields = {"steps": 12, "batch_size": 64, "evaluate": False} | options
     return TrainConfig(data_location=str(data), checkpoint=str(run), **fields)
 
 
@@ -59,7 +64,7 @@ def tensors(run: Path) -> dict[str, NDArray[Any]]:
 
 def transfer(run: Path, data: Path, schema: DatasetSchema, **options: Any) -> Transfer:
     """Take what fits into a fresh model of a schema."""
-    made = TrainConfig(ev_capacity=1000, seed=9, **options)
+    made = TrainConfig(seed=9, **options)
     model = MultiTaskModel(schema, 9, variables=embedding_variables(made, schema), capacity=1000)
     origin = Origin.of(open_shards(data)).model_copy(update={"dataset_schema": schema})
     found = Transfer(load_run(run), model, origin)
@@ -108,7 +113,13 @@ def test_another_hash_fits_nothing_that_is_hashed(
 def test_new_keys_begin_with_the_vector_of_their_bucket(
     static: Path, data: Path, tmp_path: Path
 ) -> None:
-    options = {"steps": 16, "learning_rate": 1e-30, "ev": True, "init_from": str(static)}
+    options = {
+        "steps": 16,
+        "learning_rate": 1e-30,
+        "ev": True,
+        "ev_capacity": 1000,
+        "init_from": str(static),
+    }
     run, _ = train(config(data, tmp_path / "run", **options))  # one epoch: all keys come
     buckets = tensors(static)
     (keys, table) = load_run(run.path).model.keys_of("user")  # type: ignore[misc]
