@@ -51,7 +51,7 @@ def guess_column(facts: Facts, taken: set[str], separator: str | None = None) ->
         return _list(facts, separator)
     if is_binary and not facts.empty and not facts.null_tokens:
         return _label(facts)
-    if facts.is_of("float") and not facts.is_of("int"):
+    if facts.is_of("float") and not facts.is_of("digits"):
         return _numeric(facts)
     if len(facts.values) == facts.rows >= _UNIQUE_ROWS:
         comment = "Another value in every row: the row's id, or a time? As a feature it teaches "
@@ -96,6 +96,9 @@ def _single(facts: Facts) -> Guess:
     if facts.is_of("int"):
         settings["type"] = "int"
         comments = [f"An integer, {_range(facts)}. {comments[0]}"]
+    elif facts.is_of("digits"):
+        why = "Digits with a sign, a leading zero or more than 18 of them: a code, so text."
+        comments = [why, *comments]
     return Guess(settings | _size(len(facts.values)), [*comments, _ROLE])
 
 

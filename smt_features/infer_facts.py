@@ -13,6 +13,9 @@ ENTRY_SEPARATORS = ("|", ";", ",", "\x01", "\x02", "\x1f")
 NULL_TOKENS = ("NULL", "null", "None", "none", "NA", "N/A", "NaN", "nan", "\\N")
 """Texts that usually mean "missing"."""
 
+DIGITS = r"[+-]?[0-9]+"
+"""What ids and codes are made of: also with leading zeros or a sign, and of any length."""
+
 MAX_VALUES = 1_000_000
 """Distinct cells that are remembered."""
 
@@ -49,7 +52,7 @@ class Facts:
         self.rows += len(cells)
         self.empty += int((cells == "").sum())
         values = cells.filter(cells != "").unique(maintain_order=True)
-        for kind, pattern in (("int", INTEGER), ("float", NUMBER)):
+        for kind, pattern in (("int", INTEGER), ("digits", DIGITS), ("float", NUMBER)):
             fits = values.str.contains(f"^{pattern}$")
             if kind == "float":
                 size = values.cast(pl.Float64, strict=False).abs()
@@ -77,7 +80,7 @@ class Facts:
         return self.values.filter(~self.values.is_in(self.null_tokens))
 
     def is_of(self, kind: str) -> bool:
-        """Return whether all texts are an ``int`` or a ``float``."""
+        """Return whether all texts are an ``int``, ``digits`` or a ``float``."""
         misfits = self._misfits[kind]
         return len(self.texts) > 0 and bool(misfits.is_in(self.null_tokens).all())
 

@@ -206,6 +206,26 @@ def test_numbers_that_no_float32_holds_make_no_numeric_column(tmp_path: Path) ->
     assert (large.encoding, small.encoding) == ("hash", "numeric")
 
 
+def test_ids_and_codes_of_digits_are_text_not_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "visits.csv"
+    cells = (
+        f"{10**18 + row},{17 * 10**17 + row % 9},0{row % 7},+4915{row % 5}" for row in range(150)
+    )
+    path.write_text("row,user_id,zip,phone\n" + "".join(f"{line}\n" for line in cells))
+
+    schema = guessed(path)
+
+    text = {"role": "item", "required": True}
+    assert settings_of(schema) == {
+        "row": {"role": "ignore"},
+        "user_id": {"role": "user", "required": True},
+        "zip": text,
+        "phone": text,
+    }
+    assert schema.user_column == "user_id"
+    assert accepted_rows(path, schema, tmp_path / "out") == 150
+
+
 CELL = st.text("019.-e|;,a NUL+", max_size=5) | st.sampled_from(["NULL", "nan", "0", "1", "1e9"])
 
 
