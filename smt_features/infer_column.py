@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 
 from smt_features.infer_facts import MAX_VALUES, Facts
-from smt_schemas import INTEGER
 
 EMBEDDING_DIM = 16
 MAX_BUCKETS = 10_000_000
@@ -53,7 +52,7 @@ def guess_column(facts: Facts, taken: set[str], separator: str | None = None) ->
         return _label(facts)
     if facts.is_of("float") and not facts.is_of("digits"):
         return _numeric(facts)
-    if len(facts.values) == facts.rows >= _UNIQUE_ROWS:
+    if facts.is_unique and facts.rows >= _UNIQUE_ROWS:
         comment = "Another value in every row: the row's id, or a time? As a feature it teaches "
         return Guess({"name": facts.name, "role": "ignore"}, [comment + "nothing."])
     return _single(facts)
@@ -76,7 +75,7 @@ def _list(facts: Facts, separator: str) -> Guess:
     comments = [f"A list: {separator!r} stands between entries. {_seen(len(entries), 'entry')}"]
     settings = _feature(facts) | {"separator": separator}
     settings.pop("null_tokens", None)
-    if entries.str.contains(f"^{INTEGER}$").all():
+    if facts.entries_are_int(separator):
         settings["type"] = "int"
     return Guess(settings | _size(len(entries)), [*comments, _ROLE])
 

@@ -1,5 +1,6 @@
 """What the cells of a column have in common."""
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -37,6 +38,8 @@ class Facts:
         Cells, and empty ones.
     values
         The distinct cells that are not empty, ``MAX_VALUES`` at most.
+    is_unique
+        Whether no cell is empty or equals another one, as far as ``values`` tells.
     """
 
     def __init__(self, name: str) -> None:
@@ -44,8 +47,10 @@ class Facts:
         self.rows = 0
         self.empty = 0
         self.values = pl.Series(name, dtype=pl.String)
+        self.is_unique = True
         self._misfits: dict[str, pl.Series] = {}
-        self._joined: dict[str, bool] = {}
+        self._joined = dict.fromkeys(ENTRY_SEPARATORS, True)
+        self._int_entries = dict.fromkeys(ENTRY_SEPARATORS, True)
 
     def add(self, cells: pl.Series) -> None:
         """Take the cells of some rows, "" where empty."""
@@ -61,12 +66,12 @@ class Facts:
             # A few are enough to tell null tokens from text.
             known = self._misfits.get(kind, values.clear())
             self._misfits[kind] = pl.concat([known, misfits]).unique().head(len(NULL_TOKENS) + 1)
-        for separator in ENTRY_SEPARATORS:
-            self._joined[separator] = self._joined.get(separator, True) and _are_lists(
-                values, separator
-            )
-        if len(self.values) < MAX_VALUES:
+        for so_far, holds in ((self._joined, _are_lists), (self._int_entries, _are_ints)):
+            for separator in ENTRY_SEPARATORS:
+                so_far[separator] = so_far[separator] and holds(values, separator)
+        if self.is_unique or len(self.values) < MAX_VALUES:
             every = pl.concat([self.values, values]).unique(maintain_order=True)
+            self.is_unique &= len(every) == len(self.values) + len(cells)
             self.values = every.head(MAX_VALUES)
 
     @property
@@ -96,9 +101,19 @@ class Facts:
         """Return the distinct entries of the lists."""
         return self.values.str.split(separator).list.explode().unique()
 
+    def entries_are_int(self, separator: str) -> bool:
+        """Return whether all entries of all lists are integers."""
+        return self._int_entries[separator]
+
 
 def _are_lists(values: pl.Series, separator: str) -> bool:
     """Return whether no text has an empty entry, or one with a space around it, as prose has."""
     separated = values.filter(values.str.contains(separator, literal=True))
     entries = separated.str.split(separator).list.explode()
     return bool(((entries != "") & (entries == entries.str.strip_chars())).all())
+
+
+def _are_ints(values: pl.Series, separator: str) -> bool:
+    """Return whether all entries are integers."""
+    lists = f"^{INTEGER}(?:{re.escape(separator)}{INTEGER})*$"
+    return bool(values.str.contains(lists).all())

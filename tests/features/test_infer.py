@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from smt_features import open_shards
+from smt_features import infer_facts, open_shards
 from smt_features.infer import infer_schema
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
@@ -224,6 +224,30 @@ def test_ids_and_codes_of_digits_are_text_not_numbers(tmp_path: Path) -> None:
     }
     assert schema.user_column == "user_id"
     assert accepted_rows(path, schema, tmp_path / "out") == 150
+
+
+def test_cells_beyond_the_remembered_ones_count_as_well(
+    small_blocks: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(infer_facts, "MAX_VALUES", 1_000)
+    path = tmp_path / "visits.csv"
+    lines = ["visit,user_id,numbers,words"]
+    for row in range(3_000):
+        user = min(row, 2_990)
+        word = "text" if row == 2_999 else row
+        lines.append(f"v{row},u{user},{row}|{row},{row}|{word}")
+    path.write_text("\n".join(lines))
+
+    schema = guessed(path)
+
+    entries = {"role": "item", "required": True, "separator": "|"}
+    assert settings_of(schema) == {
+        "visit": {"role": "ignore"},
+        "user_id": {"role": "user", "required": True},
+        "numbers": entries | {"type": "int"},
+        "words": entries,
+    }
+    assert accepted_rows(path, schema, tmp_path / "out") == 3_000
 
 
 CELL = st.text("019.-e|;,a NUL+", max_size=5) | st.sampled_from(["NULL", "nan", "0", "1", "1e9"])
