@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from smt_features.infer_facts import MAX_VALUES, Facts
+from smt_schemas import Column
 
 EMBEDDING_DIM = 16
 MAX_BUCKETS = 10_000_000
@@ -20,7 +21,7 @@ Settings = dict[str, "str | int | float | bool | list[str] | list[int]"]
 
 @dataclass(frozen=True)
 class Guess:
-    """The settings of a column, and why, in lines."""
+    """The settings of a column, and why, in lines; no settings where the schema leaves it out."""
 
     settings: Settings
     comments: list[str]
@@ -31,7 +32,7 @@ class Guess:
         return "hash_buckets" in self.settings
 
 
-def guess_column(facts: Facts, taken: set[str], separator: str | None = None) -> Guess:
+def guess_column(facts: Facts, taken: set[str], stored: Column) -> Guess:
     """Return the settings of a column.
 
     Parameters
@@ -40,13 +41,16 @@ def guess_column(facts: Facts, taken: set[str], separator: str | None = None) ->
         What its cells have in common.
     taken
         Separators that cannot stand between entries of a list.
-    separator
-        What does, where it is known that the column is a list.
+    stored
+        How the file holds it: with a separator where it is a list, of type float where it holds
+        floats. Both are in Parquet files alone, which `smt prepare` refuses with other settings.
     """
+    if stored.is_list or stored.type == "float":
+        return _stored(facts, stored.separator)
     if facts.texts.is_empty():
         return Guess({"name": facts.name, "role": "ignore"}, ["No cell has a value."])
     is_binary = facts.texts.is_in(["0", "1"]).all()
-    if separator or (separator := facts.separator(taken)):
+    if separator := facts.separator(taken):
         return _list(facts, separator)
     if is_binary and not facts.empty and not facts.null_tokens:
         return _label(facts)
@@ -56,6 +60,21 @@ def guess_column(facts: Facts, taken: set[str], separator: str | None = None) ->
         comment = "Another value in every row: the row's id, or a time? As a feature it teaches "
         return Guess({"name": facts.name, "role": "ignore"}, [comment + "nothing."])
     return _single(facts)
+
+
+def _stored(facts: Facts, separator: str | None) -> Guess:
+    """Return the settings of a column of lists or floats, if `smt prepare` accepts all of it."""
+    if facts.texts.is_empty():
+        why = "no cell has a value"
+    elif separator and facts.entries_are_whole(separator):
+        return _list(facts, separator)
+    elif separator:
+        why = "an entry of a list is missing or empty"
+    elif facts.is_of("float"):
+        return _numeric(facts)
+    else:
+        why = "not all numbers are finite as float32"
+    return Guess({}, [f"Left out is {facts.name}: {why}."])
 
 
 def _label(facts: Facts) -> Guess:

@@ -49,8 +49,11 @@ class Facts:
         self.values = pl.Series(name, dtype=pl.String)
         self.is_unique = True
         self._misfits: dict[str, pl.Series] = {}
-        self._joined = dict.fromkeys(ENTRY_SEPARATORS, True)
-        self._int_entries = dict.fromkeys(ENTRY_SEPARATORS, True)
+        self._of_entries = {
+            (separator, holds): True
+            for separator in ENTRY_SEPARATORS
+            for holds in (_are_whole, _are_trimmed, _are_int)
+        }
 
     def add(self, cells: pl.Series) -> None:
         """Take the cells of some rows, "" where empty."""
@@ -66,9 +69,8 @@ class Facts:
             # A few are enough to tell null tokens from text.
             known = self._misfits.get(kind, values.clear())
             self._misfits[kind] = pl.concat([known, misfits]).unique().head(len(NULL_TOKENS) + 1)
-        for so_far, holds in ((self._joined, _are_lists), (self._int_entries, _are_ints)):
-            for separator in ENTRY_SEPARATORS:
-                so_far[separator] = so_far[separator] and holds(values, separator)
+        for (separator, holds), so_far in self._of_entries.items():
+            self._of_entries[separator, holds] = so_far and holds(values, separator)
         if self.is_unique or len(self.values) < MAX_VALUES:
             every = pl.concat([self.values, values]).unique(maintain_order=True)
             self.is_unique &= len(every) == len(self.values) + len(cells)
@@ -93,7 +95,7 @@ class Facts:
         """Return what separates the entries, or None when the column is no list."""
         for separator in ENTRY_SEPARATORS:
             occurs = self.values.str.contains(separator, literal=True).any()
-            if separator not in taken and occurs and self._joined[separator]:
+            if separator not in taken and occurs and self._are_lists(separator):
                 return separator
         return None
 
@@ -103,17 +105,31 @@ class Facts:
 
     def entries_are_int(self, separator: str) -> bool:
         """Return whether all entries of all lists are integers."""
-        return self._int_entries[separator]
+        return self._of_entries[separator, _are_int]
+
+    def entries_are_whole(self, separator: str) -> bool:
+        """Return whether no list has an empty entry."""
+        return self._of_entries[separator, _are_whole]
+
+    def _are_lists(self, separator: str) -> bool:
+        # Prose has a space around its commas.
+        return self.entries_are_whole(separator) and self._of_entries[separator, _are_trimmed]
 
 
-def _are_lists(values: pl.Series, separator: str) -> bool:
-    """Return whether no text has an empty entry, or one with a space around it, as prose has."""
+def _are_whole(values: pl.Series, separator: str) -> bool:
+    """Return whether no entry is empty."""
+    mark = re.escape(separator)
+    return not values.str.contains(f"^{mark}|{mark}{mark}|{mark}$").any()
+
+
+def _are_trimmed(values: pl.Series, separator: str) -> bool:
+    """Return whether no entry of a list has a space around it."""
     separated = values.filter(values.str.contains(separator, literal=True))
     entries = separated.str.split(separator).list.explode()
-    return bool(((entries != "") & (entries == entries.str.strip_chars())).all())
+    return bool((entries == entries.str.strip_chars()).all())
 
 
-def _are_ints(values: pl.Series, separator: str) -> bool:
+def _are_int(values: pl.Series, separator: str) -> bool:
     """Return whether all entries are integers."""
-    lists = f"^{INTEGER}(?:{re.escape(separator)}{INTEGER})*$"
-    return bool(values.str.contains(lists).all())
+    mark = re.escape(separator)
+    return bool(values.str.contains(f"^{INTEGER}(?:{mark}{INTEGER})*$").all())

@@ -250,6 +250,33 @@ def test_cells_beyond_the_remembered_ones_count_as_well(
     assert accepted_rows(path, schema, tmp_path / "out") == 3_000
 
 
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (pl.Series([None, None, None], dtype=pl.Float64), "no cell has a value"),
+        (pl.Series([float("nan")] * 3), "no cell has a value"),
+        (pl.Series([1.5, float("inf"), 2.0]), "not all numbers are finite as float32"),
+        (pl.Series([1.5, 1e300, None]), "not all numbers are finite as float32"),
+        (pl.Series([None, None, None], dtype=pl.List(pl.Int64)), "no cell has a value"),
+        (pl.Series([[], [], []], dtype=pl.List(pl.String)), "no cell has a value"),
+        (pl.Series([["a"], ["b", None], []]), "an entry of a list is missing or empty"),
+        (pl.Series([["a"], [""], []]), "an entry of a list is missing or empty"),
+    ],
+)
+def test_parquet_column_that_prepare_would_refuse_is_left_out(
+    cells: pl.Series, why: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "visits.parquet"
+    pl.DataFrame({"shop": ["a", "b", "a"], "odd": cells}).write_parquet(path)
+
+    text = infer_schema(path, 1000)
+
+    schema = DatasetSchema.from_text(text, "guess")
+    assert [column.name for column in schema.columns] == ["shop"]
+    assert f"# Left out is odd: {why}." in text
+    assert accepted_rows(path, schema, tmp_path / "out") == 3
+
+
 CELL = st.text("019.-e|;,a NUL+", max_size=5) | st.sampled_from(["NULL", "nan", "0", "1", "1e9"])
 
 
