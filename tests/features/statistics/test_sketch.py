@@ -1,9 +1,11 @@
 """What stays known of a column that has too many distinct values to count them."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mmh3
 import numpy as np
 import polars as pl
 import pytest
@@ -132,6 +134,63 @@ def test_a_large_table_is_judged_by_its_first_buckets(
     assert exact is not None
     assert sketched.buckets_used == pytest.approx(exact.buckets_used, rel=0.05)
     assert sketched.alone_values == pytest.approx(exact.alone_values, rel=0.05)
+
+
+def frequent_text(where: str, light: list[str]) -> str:
+    """Return a text that is alone or not, in a bucket that is tracked or not, of 100,000."""
+    used = {mmh3.hash(text, 0, signed=False) % 100_000 for text in light}
+    for number in range(10_000):
+        bucket = mmh3.hash(f"often{number}", 0, signed=False) % 100_000
+        found = "tracked" if bucket < 10_000 else "beyond"
+        if f"{found}, {'shared' if bucket in used else 'alone'}" == where:
+            return f"often{number}"
+    raise AssertionError(where)
+
+
+@pytest.mark.usefixtures("few_texts")
+@pytest.mark.parametrize(
+    "where", ["tracked, alone", "tracked, shared", "beyond, alone", "", "NULL"]
+)
+def test_a_frequent_value_of_a_large_table_is_not_scaled_up(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sketch, "MAX_TRACKED", 10_000)
+    light = [f"x{number}" for number in range(11_000)]
+    frequent = where if where in ("", "NULL") else frequent_text(where, light)
+    keys = [*light, *light, *[frequent] * 10_000]
+    order = np.random.default_rng(5).permutation(len(keys))
+    frame = pl.DataFrame({"clk": ["0"] * len(keys), "key": np.array(keys)[order].tolist()})
+    bucket_of = {text: mmh3.hash(text, 0, signed=False) % 100_000 for text in keys}
+    values = Counter(bucket_of.values())
+    expected = sum(values[bucket_of[text]] > 1 for text in keys)
+
+    hashing = column_in(frame, 100_000).hashing
+
+    assert hashing is not None
+    # A tenth of the values share their buckets, and so much is assumed of one that is beyond.
+    within = 0.03 * 22_000 + (0.1 * 10_000 if where in ("beyond, alone", "NULL") else 0)
+    assert hashing.colliding_rows == pytest.approx(expected, abs=within)
+    assert hashing.alone_rows + hashing.colliding_rows == hashing.rows == 32_000
+
+
+@pytest.mark.usefixtures("few_texts")
+def test_integers_taken_as_they_are_never_collide() -> None:
+    schema = schema_of(6_000_000)
+    settings = {"type": "int", "required": True, "null_tokens": [], "encoding": "identity"}
+    key = schema.columns[1].model_copy(update=settings)
+    schema = schema.model_copy(update={"columns": [schema.columns[0], key]})
+    ids = [str(5_000_000 + number) for number in range(3_000)]
+    frame = pl.DataFrame({"clk": ["0"] * 6_000, "key": ids * 2})
+
+    found = builder_of(frame, schema, 1_500).finish().splits["train"].by_name()["key"]
+
+    hashing = found.hashing
+    assert hashing is not None
+    assert found.distinct_error > 0
+    assert hashing.values == hashing.buckets_used == hashing.alone_values == found.distinct
+    assert (hashing.alone_rows, hashing.colliding_rows, hashing.colliding_values) == (6_000, 0, 0)
+    assert found.recommendation is not None
+    assert found.recommendation.action == "keep"
 
 
 @pytest.mark.usefixtures("few_texts")
