@@ -173,6 +173,22 @@ def test_tabs_show_one_part_and_the_filter_few_columns(window: Any, page: Path) 
     assert names == ["brand", "tag_brand_list"]
 
 
+def test_a_split_may_have_any_name(window: Any, statistics: Statistics, tmp_path: Path) -> None:
+    train, test = statistics.splits.values()
+    renamed = statistics.model_copy(update={"splits": {"prüfung": train, "тест": test}})
+    write_page(renamed, tmp_path / "page.html", title="")
+    window.log()
+
+    window.open(tmp_path / "page.html", "#тест-price")
+
+    assert window.log() == []
+    shown = "return [...document.querySelectorAll('main > section')].map((part) => !part.hidden)"
+    assert window.run(shown) == [False, True, False]
+    assert window.run("return document.getElementById('тест-price').open")
+    window.click("nav a:nth-of-type(1)")
+    assert window.run(shown) == [True, False, False]
+
+
 def test_the_theme_follows_the_system_until_it_is_chosen(window: Any, page: Path) -> None:
     paper = "return getComputedStyle(document.body).backgroundColor"
     window.open(page)
