@@ -31,7 +31,8 @@ def recommend(counts: ColumnCounts, hashing: HashStatistics, seed: int) -> Recom
     A column with few collisions keeps what it has. A required column of small integers takes
     them as they are (``identity``). Another small one lists its values (``vocab``, with one
     bucket more for all others), unless too many others are to come: their share is estimated by
-    that of the values seen once (Good 1953). The rest hash into more buckets.
+    that of the values seen once (Good 1953). The rest hash into more buckets; where there are
+    too many values for any table, some 21.6 million, a list costs a hundredth of the largest.
     """
     dim = counts.column.dim
     current = hashing.colliding_rows / max(hashing.rows, 1)

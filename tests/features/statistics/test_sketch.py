@@ -15,7 +15,7 @@ from smt_features.lists import split_lists
 from smt_features.parts import merge_parts, prepare_part
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
-from smt_features.statistics import sample, sketch, value_counts
+from smt_features.statistics import recommendation, sample, sketch, value_counts
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.column_model import ColumnStatistics
 from smt_features.statistics.sketch import STANDARD_ERROR, Sketch
@@ -191,6 +191,22 @@ def test_integers_taken_as_they_are_never_collide() -> None:
     assert (hashing.alone_rows, hashing.colliding_rows, hashing.colliding_values) == (6_000, 0, 0)
     assert found.recommendation is not None
     assert found.recommendation.action == "keep"
+
+
+@pytest.mark.usefixtures("few_texts")
+def test_a_column_too_large_for_any_table_had_better_list_its_values(
+    rows: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enough = column_in(rows, 100).recommendation
+    monkeypatch.setattr(recommendation, "MAX_BUCKETS", 500_000)
+    too_few = column_in(rows, 100).recommendation
+
+    assert enough is not None
+    assert enough.action == "hash"
+    assert enough.buckets > 500_000
+    assert too_few is not None
+    assert (too_few.action, too_few.buckets) == ("vocab", too_few.values + 1)
+    assert too_few.hash_buckets is None
 
 
 @pytest.mark.usefixtures("few_texts")
