@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from smt_features.hashing import bucket
+from smt_features.hashing import bucket, hashed
 from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.column_model import BucketLoad, Fill, HashStatistics
 from smt_features.statistics.sketch import COUNT, VALUE, Sketch
@@ -98,7 +98,7 @@ def _alone_rows(counts: ColumnCounts, sketch: Sketch, values: int, seed: int) ->
     alone, tracked = sketch.is_alone, len(sketch.rows)
     likely = 1 - collision_probability(values, counts.column.buckets)
     frequent, rows = _frequent(counts)
-    ids = pl.select(bucket(pl.lit(frequent), counts.column, seed)).to_series().to_numpy()
+    ids = hashed(frequent, lambda text: bucket(text, counts.column, seed))
     known, beyond = np.unique(ids[ids < tracked]), rows[ids >= tracked].sum()
 
     others = np.ones(tracked, np.bool_)
@@ -130,12 +130,12 @@ def _statistics(
     loads: list[BucketLoad],
 ) -> HashStatistics:
     column, rows = counts.column, counts.occurrences
-    hashed = column.encoding == "hash"
-    collides = collision_probability(values, column.buckets) if hashed else 0.0
+    is_hashed = column.encoding == "hash"
+    collides = collision_probability(values, column.buckets) if is_hashed else 0.0
     expected = column.buckets * -math.expm1(values * _log_stays_empty(column.buckets))
     fill[0] = column.buckets - used
     return HashStatistics(
-        encoding="hash" if hashed else "identity",
+        encoding="hash" if is_hashed else "identity",
         buckets=column.buckets,
         values=values,
         rows=rows,
@@ -144,7 +144,7 @@ def _statistics(
         colliding_rows=rows - alone_rows,
         alone_values=alone_values,
         alone_rows=alone_rows,
-        expected_buckets_used=round(expected if values else 0.0, _DIGITS) if hashed else used,
+        expected_buckets_used=round(expected if values else 0.0, _DIGITS) if is_hashed else used,
         expected_colliding_values=round(values * collides, _DIGITS),
         expected_colliding_rows=round(rows * collides, _DIGITS),
         fill=[
@@ -153,7 +153,7 @@ def _statistics(
                 zip(fill, _expected_fill(values, column.buckets, len(fill)), strict=True)
             )
         ]
-        if hashed
+        if is_hashed
         else [],
         loads=loads,
     )

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from smt_features.hashing import murmur
+from smt_features.hashing import hashed, murmur
 from smt_features.lists import Int64s
 from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.column_model import HashStatistics, Recommendation
@@ -79,7 +79,7 @@ def _enough_buckets(
         share = collision_probability(hashing.values, buckets)
         return (buckets if buckets <= MAX_BUCKETS else None), share
     texts = counts.counts
-    hashes = pl.select(murmur(pl.lit(texts[VALUE]), seed)).to_series().to_numpy()
+    hashes = hashed(texts[VALUE], lambda text: murmur(text, seed))
     rows = texts[COUNT].to_numpy()
     for _ in range(_TRIES):
         if buckets > MAX_BUCKETS:

@@ -1,5 +1,6 @@
 """What stays known of a column that has too many distinct values to count them."""
 
+import mmap
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,21 @@ def test_order_grouping_and_repetition_do_not_matter() -> None:
     for kind, (places, numbers) in whole.state().items():
         assert places.tolist() == pieces.state()[kind][0].tolist()
         assert numbers.tolist() == pieces.state()[kind][1].tolist()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux for the memory used")
+def test_memory_keeps_no_text() -> None:
+    def used() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+    found = Sketch(column_of(500), 0)
+    before = used()
+
+    for start in range(0, 200_000, 10_000):
+        texts = pl.Series("value", range(start, start + 10_000)).cast(pl.String).str.zfill(1_000)
+        found.add(pl.DataFrame({"value": texts, "count": np.ones(10_000, np.int64)}))
+
+    assert used() - before < 100 << 20  # of 200 MB of texts
 
 
 @pytest.mark.usefixtures("few_texts")
