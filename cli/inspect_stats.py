@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from smt_features.statistics.drift_model import Drift
+    from smt_features.statistics.model import Statistics
 
 
 class Failure(StrEnum):
@@ -68,6 +69,8 @@ def command(
     with stages() as progress:
         found = find_statistics(dataset, log, progress=progress)
     shown = found.statistics.select(split=split, column=column)
+    if fail_on is not None and not shown.drift:
+        raise UsageError(_nothing_to_judge(found.statistics))
     if html is not None:
         from smt_features.statistics.page import write_page
 
@@ -83,6 +86,17 @@ def command(
         if html is not None:
             typer.echo(f"Page: {html}")
     _fail(shown.drift, fail_on)
+
+
+def _nothing_to_judge(statistics: "Statistics") -> str:
+    """Return why no drift is known of what is shown."""
+    names = list(statistics.splits)
+    if len(names) < 2:
+        return f"--fail-on needs two splits to compare; there is {' '.join(names) or 'none'}."
+    return (
+        f"{names[0]} is what other splits are compared with: it cannot fail on drift. "
+        f"Give another --split ({', '.join(names[1:])}), or none."
+    )
 
 
 def _fail(drift: "list[Drift]", fail_on: Failure | None) -> None:

@@ -7,7 +7,7 @@ import polars as pl
 
 from smt_features.cell_rows import CellRows
 from smt_features.derived import derive
-from smt_features.hashing import bucket, key
+from smt_features.hashing import bucket, hashed, key
 from smt_features.layout import column_names
 from smt_features.lists import SplitLists, list_series, merge
 from smt_features.string_views import Int64s
@@ -85,16 +85,16 @@ class _Encoder(NamedTuple):
 
     def of_list(self, lists: SplitLists, column: Column) -> list[pl.Series]:
         positions, runs = lists
-        ids = pl.select(self._ids(pl.lit(runs.entries), column)).to_series().to_numpy()
+        ids = hashed(runs.entries, lambda text: self._ids(text, column))
         merged = merge(ids.astype(np.int64), runs.counts, runs.lengths, column.buckets)
         flat: dict[str, tuple[Int64s, Int64s, type]] = {
             column.name: (merged.ids, merged.lengths, np.int32),
             f"{column.name}_count": (merged.counts, merged.lengths, np.int32),
         }
         if self._has_key(column):
-            hashed = pl.select(key(pl.lit(runs.entries), self.seed)).to_series().to_numpy()
+            keys = hashed(runs.entries, lambda text: key(text, self.seed))
             # Keys are merged by their rank, which is small enough to pair with a row number.
-            distinct_keys, ranks = np.unique(hashed, return_inverse=True)
+            distinct_keys, ranks = np.unique(keys, return_inverse=True)
             merged = merge(ranks.astype(np.int64), runs.counts, runs.lengths, len(distinct_keys))
             flat[f"{column.name}_key"] = (distinct_keys[merged.ids], merged.lengths, np.int64)
             flat[f"{column.name}_key_count"] = (merged.counts, merged.lengths, np.int32)

@@ -49,7 +49,7 @@ def infer_schema(path: Path, rows: int) -> str:
     facts = {column.name: Facts(column.name) for column in columns}
     seen = _look(source, reading, facts, rows)
     taken = {text.csv.separator}
-    guesses = [guess_column(facts[column.name], taken, column.separator) for column in columns]
+    guesses = [guess_column(facts[column.name], taken, column) for column in columns]
     if not any(guess.is_feature for guess in guesses):
         msg = f"{path} has no column that could be a feature; are these the right files?"
         raise UserError(msg)

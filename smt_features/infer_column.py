@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from smt_features.infer_facts import MAX_VALUES, Facts
-from smt_schemas import INTEGER
+from smt_schemas import Column
 
 EMBEDDING_DIM = 16
 MAX_BUCKETS = 10_000_000
@@ -21,7 +21,7 @@ Settings = dict[str, "str | int | float | bool | list[str] | list[int]"]
 
 @dataclass(frozen=True)
 class Guess:
-    """The settings of a column, and why, in lines."""
+    """The settings of a column, and why, in lines; no settings where the schema leaves it out."""
 
     settings: Settings
     comments: list[str]
@@ -32,7 +32,7 @@ class Guess:
         return "hash_buckets" in self.settings
 
 
-def guess_column(facts: Facts, taken: set[str], separator: str | None = None) -> Guess:
+def guess_column(facts: Facts, taken: set[str], stored: Column) -> Guess:
     """Return the settings of a column.
 
     Parameters
@@ -41,22 +41,40 @@ def guess_column(facts: Facts, taken: set[str], separator: str | None = None) ->
         What its cells have in common.
     taken
         Separators that cannot stand between entries of a list.
-    separator
-        What does, where it is known that the column is a list.
+    stored
+        How the file holds it: with a separator where it is a list, of type float where it holds
+        floats. Both are in Parquet files alone, which `smt prepare` refuses with other settings.
     """
+    if stored.is_list or stored.type == "float":
+        return _stored(facts, stored.separator)
     if facts.texts.is_empty():
         return Guess({"name": facts.name, "role": "ignore"}, ["No cell has a value."])
     is_binary = facts.texts.is_in(["0", "1"]).all()
-    if separator or (separator := facts.separator(taken)):
+    if separator := facts.separator(taken):
         return _list(facts, separator)
     if is_binary and not facts.empty and not facts.null_tokens:
         return _label(facts)
-    if facts.is_of("float") and not facts.is_of("int"):
+    if facts.is_of("float") and not facts.is_of("digits"):
         return _numeric(facts)
-    if len(facts.values) == facts.rows >= _UNIQUE_ROWS:
+    if facts.is_unique and facts.rows >= _UNIQUE_ROWS:
         comment = "Another value in every row: the row's id, or a time? As a feature it teaches "
         return Guess({"name": facts.name, "role": "ignore"}, [comment + "nothing."])
     return _single(facts)
+
+
+def _stored(facts: Facts, separator: str | None) -> Guess:
+    """Return the settings of a column of lists or floats, if `smt prepare` accepts all of it."""
+    if facts.texts.is_empty():
+        why = "no cell has a value"
+    elif separator and facts.entries_are_whole(separator):
+        return _list(facts, separator)
+    elif separator:
+        why = "an entry of a list is missing or empty"
+    elif facts.is_of("float"):
+        return _numeric(facts)
+    else:
+        why = "not all numbers are finite as float32"
+    return Guess({}, [f"Left out is {facts.name}: {why}."])
 
 
 def _label(facts: Facts) -> Guess:
@@ -76,7 +94,7 @@ def _list(facts: Facts, separator: str) -> Guess:
     comments = [f"A list: {separator!r} stands between entries. {_seen(len(entries), 'entry')}"]
     settings = _feature(facts) | {"separator": separator}
     settings.pop("null_tokens", None)
-    if entries.str.contains(f"^{INTEGER}$").all():
+    if facts.entries_are_int(separator):
         settings["type"] = "int"
     return Guess(settings | _size(len(entries)), [*comments, _ROLE])
 
@@ -96,6 +114,9 @@ def _single(facts: Facts) -> Guess:
     if facts.is_of("int"):
         settings["type"] = "int"
         comments = [f"An integer, {_range(facts)}. {comments[0]}"]
+    elif facts.is_of("digits"):
+        why = "Digits with a sign, a leading zero or more than 18 of them: a code, so text."
+        comments = [why, *comments]
     return Guess(settings | _size(len(facts.values)), [*comments, _ROLE])
 
 

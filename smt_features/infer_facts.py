@@ -1,5 +1,6 @@
 """What the cells of a column have in common."""
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,6 +13,9 @@ ENTRY_SEPARATORS = ("|", ";", ",", "\x01", "\x02", "\x1f")
 
 NULL_TOKENS = ("NULL", "null", "None", "none", "NA", "N/A", "NaN", "nan", "\\N")
 """Texts that usually mean "missing"."""
+
+DIGITS = r"[+-]?[0-9]+"
+"""What ids and codes are made of: also with leading zeros or a sign, and of any length."""
 
 MAX_VALUES = 1_000_000
 """Distinct cells that are remembered."""
@@ -34,6 +38,8 @@ class Facts:
         Cells, and empty ones.
     values
         The distinct cells that are not empty, ``MAX_VALUES`` at most.
+    is_unique
+        Whether no cell is empty or equals another one, as far as ``values`` tells.
     """
 
     def __init__(self, name: str) -> None:
@@ -41,15 +47,20 @@ class Facts:
         self.rows = 0
         self.empty = 0
         self.values = pl.Series(name, dtype=pl.String)
+        self.is_unique = True
         self._misfits: dict[str, pl.Series] = {}
-        self._joined: dict[str, bool] = {}
+        self._of_entries = {
+            (separator, holds): True
+            for separator in ENTRY_SEPARATORS
+            for holds in (_are_whole, _are_trimmed, _are_int)
+        }
 
     def add(self, cells: pl.Series) -> None:
         """Take the cells of some rows, "" where empty."""
         self.rows += len(cells)
         self.empty += int((cells == "").sum())
         values = cells.filter(cells != "").unique(maintain_order=True)
-        for kind, pattern in (("int", INTEGER), ("float", NUMBER)):
+        for kind, pattern in (("int", INTEGER), ("digits", DIGITS), ("float", NUMBER)):
             fits = values.str.contains(f"^{pattern}$")
             if kind == "float":
                 size = values.cast(pl.Float64, strict=False).abs()
@@ -58,12 +69,11 @@ class Facts:
             # A few are enough to tell null tokens from text.
             known = self._misfits.get(kind, values.clear())
             self._misfits[kind] = pl.concat([known, misfits]).unique().head(len(NULL_TOKENS) + 1)
-        for separator in ENTRY_SEPARATORS:
-            self._joined[separator] = self._joined.get(separator, True) and _are_lists(
-                values, separator
-            )
-        if len(self.values) < MAX_VALUES:
+        for (separator, holds), so_far in self._of_entries.items():
+            self._of_entries[separator, holds] = so_far and holds(values, separator)
+        if self.is_unique or len(self.values) < MAX_VALUES:
             every = pl.concat([self.values, values]).unique(maintain_order=True)
+            self.is_unique &= len(every) == len(self.values) + len(cells)
             self.values = every.head(MAX_VALUES)
 
     @property
@@ -77,7 +87,7 @@ class Facts:
         return self.values.filter(~self.values.is_in(self.null_tokens))
 
     def is_of(self, kind: str) -> bool:
-        """Return whether all texts are an ``int`` or a ``float``."""
+        """Return whether all texts are an ``int``, ``digits`` or a ``float``."""
         misfits = self._misfits[kind]
         return len(self.texts) > 0 and bool(misfits.is_in(self.null_tokens).all())
 
@@ -85,7 +95,7 @@ class Facts:
         """Return what separates the entries, or None when the column is no list."""
         for separator in ENTRY_SEPARATORS:
             occurs = self.values.str.contains(separator, literal=True).any()
-            if separator not in taken and occurs and self._joined[separator]:
+            if separator not in taken and occurs and self._are_lists(separator):
                 return separator
         return None
 
@@ -93,9 +103,33 @@ class Facts:
         """Return the distinct entries of the lists."""
         return self.values.str.split(separator).list.explode().unique()
 
+    def entries_are_int(self, separator: str) -> bool:
+        """Return whether all entries of all lists are integers."""
+        return self._of_entries[separator, _are_int]
 
-def _are_lists(values: pl.Series, separator: str) -> bool:
-    """Return whether no text has an empty entry, or one with a space around it, as prose has."""
+    def entries_are_whole(self, separator: str) -> bool:
+        """Return whether no list has an empty entry."""
+        return self._of_entries[separator, _are_whole]
+
+    def _are_lists(self, separator: str) -> bool:
+        # Prose has a space around its commas.
+        return self.entries_are_whole(separator) and self._of_entries[separator, _are_trimmed]
+
+
+def _are_whole(values: pl.Series, separator: str) -> bool:
+    """Return whether no entry is empty."""
+    mark = re.escape(separator)
+    return not values.str.contains(f"^{mark}|{mark}{mark}|{mark}$").any()
+
+
+def _are_trimmed(values: pl.Series, separator: str) -> bool:
+    """Return whether no entry of a list has a space around it."""
     separated = values.filter(values.str.contains(separator, literal=True))
     entries = separated.str.split(separator).list.explode()
-    return bool(((entries != "") & (entries == entries.str.strip_chars())).all())
+    return bool((entries == entries.str.strip_chars()).all())
+
+
+def _are_int(values: pl.Series, separator: str) -> bool:
+    """Return whether all entries are integers."""
+    mark = re.escape(separator)
+    return bool(values.str.contains(f"^{INTEGER}(?:{mark}{INTEGER})*$").all())

@@ -41,7 +41,8 @@ def schema_text(file: str, stem: str, csv: CsvFormat, guesses: list[Guess], seen
         f"train = {_value(stem)}",
     ]
     for guess in guesses:
-        lines += ["", *(f"# {comment}" for comment in guess.comments), "[[columns]]"]
+        lines += ["", *(f"# {comment}" for comment in guess.comments)]
+        lines += ["[[columns]]"] if guess.settings else []
         lines += [f"{key} = {_value(value)}" for key, value in guess.settings.items()]
     return "\n".join(lines) + "\n"
 

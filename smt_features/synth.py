@@ -1,7 +1,7 @@
 """Synthetic Taobao-like logs of any size, with a known click probability."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smt_features.files import published
+from smt_features.files import published, writing
 from smt_features.parallel import ordered_map
 from smt_features.synth_clicks import AucCounter, ClickModel, calibrated
 from smt_features.synth_frame import to_frame
@@ -87,12 +87,9 @@ def synthesize(
     world = build_world(rows, _stream(seed, 0))
     model = calibrated(world, _stream(seed, 1))
     blocks = allot_users(_stream(seed, 2), sizes)
-    for side in sides.values():
-        if side.exists():
-            side.unlink()  # never leave the probabilities of other rows
     report = []
     for number, name in enumerate(sizes):
-        writer = _SplitWriter(paths[name], sides[name] if probabilities else None)
+        writer = _SplitWriter(paths[name], sides[name], probabilities=probabilities)
         with writer:
             for frame in _frames(world, model, blocks[name], (seed, 3 + number)):
                 writer.add(frame)
@@ -146,11 +143,20 @@ def _frames(
     return ordered_map(draw, range(len(blocks)))
 
 
+@contextmanager
+def _removed(path: Path) -> Iterator[None]:
+    """Remove a file, if it is there, when what is done meanwhile has succeeded."""
+    yield
+    with writing(path):
+        path.unlink(missing_ok=True)
+
+
 class _SplitWriter:
     """Writes a split under temporary names and publishes it when all of it is there."""
 
-    def __init__(self, path: Path, side: Path | None) -> None:
-        self._path, self._side = path, side
+    def __init__(self, path: Path, side: Path, *, probabilities: bool) -> None:
+        self._path, self._side = path, side if probabilities else None
+        self._old_side = side
         self._stack = ExitStack()
         self._auc = AucCounter()
         self.rows = 0
@@ -159,7 +165,10 @@ class _SplitWriter:
     def __enter__(self) -> None:
         part = self._stack.enter_context(published(self._path))
         self._text: BinaryIO = self._stack.enter_context(part.open("wb"))
-        if self._side is not None:
+        # Left in the other order: rows are never published beside other rows' probabilities.
+        if self._side is None:
+            self._stack.enter_context(_removed(self._old_side))
+        else:
             part = self._stack.enter_context(published(self._side))
             writer = pq.ParquetWriter(part, PROBABILITIES, compression="zstd")
             self._parquet = self._stack.enter_context(writer)

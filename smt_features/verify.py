@@ -50,17 +50,18 @@ def require_digests(directory: Path, manifest: Manifest) -> None:
     Raises
     ------
     UserError
-        Naming the files whose bytes changed since they were written.
+        Naming the files that cannot be read, or whose bytes changed since they were written.
     """
-    files = files_of(manifest)
-    digests = ordered_map(lambda file: sha256(directory / file.name), files)
-    _require_none(
-        [
-            f"{directory / file.name} was changed since it was written"
-            for file, digest in zip(files, digests, strict=True)
-            if digest != file.sha256
-        ]
-    )
+
+    def problem(file: Shard | VocabularyRecord | KeyTextsRecord) -> str:
+        path = directory / file.name
+        try:
+            is_whole = sha256(path) == file.sha256
+        except OSError as error:
+            return f"{path} cannot be read: {error.strerror}"
+        return "" if is_whole else f"{path} was changed since it was written"
+
+    _require_none([found for found in ordered_map(problem, files_of(manifest)) if found])
 
 
 def _require_none(problems: list[str]) -> None:

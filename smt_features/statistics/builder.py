@@ -19,7 +19,8 @@ class StatisticsBuilder:
     """Collects rows and gives their statistics; rows may come in any order and grouping.
 
     Memory is bounded: of each split and column some 30 MB for ids, and for other texts at most
-    some 200 MB while they are counted exactly and 25 MB when they are not (see `ValueCounts`).
+    some 300 MB while they are counted exactly and 25 MB when they are not (see `ValueCounts`);
+    as much again for each label, for the rows where it is 1.
     """
 
     def __init__(self, schema: DatasetSchema, hash_seed: int = 0) -> None:

@@ -147,7 +147,7 @@ class Recommendation(Model):
     ----------
     action
         ``keep`` what there is; ``identity`` or ``vocab`` where the column is small; ``hash``
-        into more buckets.
+        into more buckets; ``vocab``, too, where no table is large enough for that.
     buckets, parameters
         Buckets after the change, and embedding parameters they cost.
     current_parameters

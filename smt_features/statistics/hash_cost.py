@@ -3,15 +3,20 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from smt_features.hashing import bucket
+from smt_features.hashing import bucket, hashed
 from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.column_model import BucketLoad, Fill, HashStatistics
 from smt_features.statistics.sketch import COUNT, VALUE, Sketch
+from smt_features.statistics.value_counts import is_null_text
 
 MAX_FILL = 8
 """Buckets with so many values or more are counted together."""
+
+FREQUENT = 0.001
+"""Share of the sample from which on a value is judged by itself, beside a sketch."""
 
 MAX_LOADS = 128
 """Tables of at most so many buckets are described bucket by bucket."""
@@ -22,7 +27,7 @@ _DIGITS = 6
 def hash_statistics(counts: ColumnCounts, seed: int) -> HashStatistics:
     """Return what hashing did to a feature."""
     if counts.sketch is not None:
-        return _of_sketch(counts, counts.sketch)
+        return _of_sketch(counts, counts.sketch, seed)
     column, texts = counts.column, counts.counts
     buckets = texts.group_by(bucket(pl.col(VALUE), column, seed).alias("bucket")).agg(
         values=pl.len().cast(pl.Int64), rows=pl.col(COUNT).sum()
@@ -57,9 +62,20 @@ def _log_stays_empty(buckets: float) -> float:
     return math.log1p(-1 / buckets) if buckets > 1 else -math.inf
 
 
-def _of_sketch(counts: ColumnCounts, sketch: Sketch) -> HashStatistics:
-    alone, scale = sketch.is_alone, sketch.scale
-    used, alone_values = int((sketch.rows > 0).sum()), int(alone.sum())
+def _of_sketch(counts: ColumnCounts, sketch: Sketch, seed: int) -> HashStatistics:
+    if counts.column.encoding == "identity":
+        values = min(sketch.distinct, counts.column.buckets)
+        return _statistics(
+            counts,
+            values=values,
+            used=values,
+            alone_values=values,
+            alone_rows=counts.occurrences,
+            fill=np.zeros(1),
+            loads=[],
+        )
+    scale = sketch.scale
+    used, alone_values = int((sketch.rows > 0).sum()), int(sketch.is_alone.sum())
     # A value that is alone is certain; how many share their buckets is an estimate.
     values = max(sketch.distinct, round(used * scale))
     return _statistics(
@@ -67,10 +83,40 @@ def _of_sketch(counts: ColumnCounts, sketch: Sketch) -> HashStatistics:
         values=values,
         used=round(used * scale),
         alone_values=round(alone_values * scale),
-        alone_rows=min(round(int(sketch.rows[alone].sum()) * scale), counts.occurrences),
+        alone_rows=_alone_rows(counts, sketch, values, seed),
         fill=np.array([0, alone_values, used - alone_values]) * scale,
         loads=[],
     )
+
+
+def _alone_rows(counts: ColumnCounts, sketch: Sketch, values: int, seed: int) -> int:
+    """Return the rows of values that are alone: exact where all buckets are tracked.
+
+    Otherwise tracked buckets stand for the others, but not those of frequent values: one such
+    value has too many rows to be taken several times, or not at all.
+    """
+    alone, tracked = sketch.is_alone, len(sketch.rows)
+    likely = 1 - collision_probability(values, counts.column.buckets)
+    frequent, rows = _frequent(counts)
+    ids = hashed(frequent, lambda text: bucket(text, counts.column, seed))
+    known, beyond = np.unique(ids[ids < tracked]), rows[ids >= tracked].sum()
+
+    others = np.ones(tracked, np.bool_)
+    others[known] = False
+    seen = int(sketch.rows[others].sum())
+    share = int(sketch.rows[others & alone].sum()) / seen if seen else likely
+    rest = max(counts.occurrences - int(sketch.rows[known].sum()) - beyond, 0)
+    found = int(sketch.rows[known][alone[known]].sum()) + beyond * likely + rest * share
+    return min(round(float(found)), counts.occurrences)
+
+
+def _frequent(counts: ColumnCounts) -> tuple[pl.Series, npt.NDArray[np.float64]]:
+    """Return the frequent values of the sample, all nulls among them, and their rows in all."""
+    sample = counts.counts
+    rows = int(sample[COUNT].sum())
+    is_frequent = (pl.col(COUNT) >= FREQUENT * rows) | is_null_text(counts.column)
+    found = sample.filter(is_frequent)
+    return found[VALUE], found[COUNT].to_numpy() * (counts.occurrences / max(rows, 1))
 
 
 def _statistics(
@@ -84,12 +130,12 @@ def _statistics(
     loads: list[BucketLoad],
 ) -> HashStatistics:
     column, rows = counts.column, counts.occurrences
-    hashed = column.encoding == "hash"
-    collides = collision_probability(values, column.buckets) if hashed else 0.0
+    is_hashed = column.encoding == "hash"
+    collides = collision_probability(values, column.buckets) if is_hashed else 0.0
     expected = column.buckets * -math.expm1(values * _log_stays_empty(column.buckets))
     fill[0] = column.buckets - used
     return HashStatistics(
-        encoding="hash" if hashed else "identity",
+        encoding="hash" if is_hashed else "identity",
         buckets=column.buckets,
         values=values,
         rows=rows,
@@ -98,7 +144,7 @@ def _statistics(
         colliding_rows=rows - alone_rows,
         alone_values=alone_values,
         alone_rows=alone_rows,
-        expected_buckets_used=round(expected if values else 0.0, _DIGITS) if hashed else used,
+        expected_buckets_used=round(expected if values else 0.0, _DIGITS) if is_hashed else used,
         expected_colliding_values=round(values * collides, _DIGITS),
         expected_colliding_rows=round(rows * collides, _DIGITS),
         fill=[
@@ -107,7 +153,7 @@ def _statistics(
                 zip(fill, _expected_fill(values, column.buckets, len(fill)), strict=True)
             )
         ]
-        if hashed
+        if is_hashed
         else [],
         loads=loads,
     )

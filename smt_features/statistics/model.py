@@ -60,6 +60,18 @@ class SplitStatistics(Model):
         """Return the columns by name."""
         return {column.name: column for column in self.columns}
 
+    @property
+    def label_rates(self) -> dict[str, float]:
+        """The share of rows whose label is 1, by label: of all rows, whatever is selected.
+
+        Without ``label_combinations``, as beyond 63 labels, it has none.
+        """
+        positives: dict[str, int] = {}
+        for found in self.label_combinations:
+            for label, value in found.labels.items():
+                positives[label] = positives.get(label, 0) + value * found.rows
+        return {label: rows / self.rows for label, rows in positives.items()}
+
 
 class Statistics(Model):
     """Statistics of a dataset: by split, and how far the other splits are from the first.

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from smt_features.hashing import bucket, key
+from smt_features.hashing import bucket, hashed, key
 from smt_features.statistics.kinds import has_buckets
 from smt_features.string_views import Int64s
 from smt_schemas import Column
@@ -55,13 +55,13 @@ class Sketch:
     def add(self, counts: pl.DataFrame) -> None:
         """Add values and their counts; a value may come several times."""
         values = counts[VALUE]
-        fingerprints = pl.select(key(pl.lit(values), 0)).to_series().to_numpy()
+        fingerprints = hashed(values, lambda text: key(text, 0))
         rest = fingerprints & ((1 << _REST_BITS) - 1)
         # The exponent of a float is the bit length; all 49 bits fit its mantissa.
         ranks = _REST_BITS - np.frexp(rest.astype(np.float64))[1].astype(np.int64) + 1
         np.maximum.at(self.registers, fingerprints >> _REST_BITS, ranks)
         if len(self.rows):
-            ids = pl.select(bucket(pl.lit(values), self._column, self._seed)).to_series().to_numpy()
+            ids = hashed(values, lambda text: bucket(text, self._column, self._seed))
             seen = ids < len(self.rows)
             self._add_buckets(ids[seen], counts[COUNT].to_numpy()[seen], fingerprints[seen])
 

@@ -16,10 +16,14 @@ MAX_ID = 1 << 22
 MAX_TEXTS = 1 << 20
 """Distinct texts of a column, ids left out, that are counted exactly."""
 
+MAX_BYTES = 1 << 26
+"""Bytes of all these texts, each taken once, up to which they are counted exactly."""
+
 NO_IDS = np.empty(0, np.int64)
 NO_TEXTS = pl.DataFrame(schema={VALUE: pl.String, COUNT: pl.Int64})
 
 MERGE_ROWS = 1 << 16
+MERGE_BYTES = 1 << 24
 
 FEW = 1 << 14
 """Ids that came as texts stay with them up to so many texts."""
@@ -100,15 +104,21 @@ def is_null_text(column: Column) -> pl.Expr:
     return pl.col(VALUE).is_in(["", *column.null_tokens])
 
 
+def _bytes_of(texts: pl.DataFrame) -> int:
+    # Not `estimated_size`, which depends on how the texts came.
+    return int(texts[VALUE].str.len_bytes().sum())
+
+
 class ValueCounts:
-    """Counts of the texts of a column: exact up to `MAX_TEXTS` texts that are no ids.
+    """Counts of the texts of a column: exact up to `MAX_TEXTS` and `MAX_BYTES` of texts, no ids.
 
     Beyond, texts go into a sketch and are forgotten. Whether they do depends on the texts alone,
     not on the order or grouping in which they come.
 
     Memory: at most 16 bytes for each integer up to the largest id below 2^22; about 40 bytes for
     each other distinct text, and the text itself on top where it has more than 12 bytes, up to
-    three times that while counts are merged. A sketch takes 24 bytes a bucket, 25 MB at most.
+    three times that while counts are merged: some 300 MB for texts at both limits. A sketch takes
+    24 bytes a bucket, 25 MB at most.
 
     Parameters
     ----------
@@ -122,7 +132,7 @@ class ValueCounts:
         self._ids = np.zeros(0, np.int64)
         self._texts = NO_TEXTS
         self._pending: list[pl.DataFrame] = []
-        self._pending_rows = 0
+        self._pending_rows = self._pending_bytes = 0
         self._sketch: Sketch | None = None
 
     def add(self, counted: Counted) -> None:
@@ -131,7 +141,11 @@ class ValueCounts:
         if counted.texts.height:
             self._pending.append(counted.texts)
             self._pending_rows += counted.texts.height
-            if self._pending_rows >= max(self._texts.height, MERGE_ROWS):
+            self._pending_bytes += _bytes_of(counted.texts)
+            if (
+                self._pending_rows >= max(self._texts.height, MERGE_ROWS)
+                or self._pending_bytes >= MERGE_BYTES
+            ):
                 self._merge()
 
     def add_sketch(self, kind: str, places: Int64s, numbers: Int64s) -> None:
@@ -177,10 +191,11 @@ class ValueCounts:
         if len(parts) > 1:
             merged = pl.concat(parts).group_by(VALUE).agg(pl.col(COUNT).sum())
         self._texts = merged
-        self._pending, self._pending_rows = [], 0
-        if self._texts.height > FEW:
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
+        if self._texts.height > FEW or _bytes_of(self._texts) > MAX_BYTES:
             self._take_ids()
-        if self._sketch or self._texts.height > MAX_TEXTS:
+        is_large = self._texts.height > MAX_TEXTS or _bytes_of(self._texts) > MAX_BYTES
+        if self._sketch or is_large:
             self._sketching()
 
     def _take_ids(self) -> None:

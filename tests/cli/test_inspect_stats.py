@@ -134,6 +134,29 @@ def test_drift_fails_the_command_only_when_it_is_asked_to(
     assert [column.name for column in comparison.drift[0].drifted] == ["pid"]
 
 
+@pytest.mark.parametrize("options", [(), ("--json",), ("--column", "price")])
+def test_a_gate_that_judges_nothing_is_wrong_usage(
+    options: tuple[str, ...], data: Path, smt: Callable[..., Any]
+) -> None:
+    judged = smt(
+        "inspect-stats", data, "--split", "test", "--column", "price", "--fail-on", "drift"
+    )
+    refused = smt("inspect-stats", data, "--split", "train", *options, "--fail-on", "drift")
+
+    assert (judged.code, refused.code) == (0, 2)
+    assert "train is what other splits are compared with" in refused.err
+    assert refused.out == ""
+
+
+def test_drift_of_a_single_split_is_wrong_usage(raw: Path, smt: Callable[..., Any]) -> None:
+    (raw / "taobao_test_data").unlink()
+
+    outcome = smt("inspect-stats", raw, "--fail-on", "drift")
+
+    assert outcome.code == 2
+    assert "--fail-on needs two splits to compare; there is train." in outcome.err
+
+
 def test_thresholds_of_the_schema_judge_a_dataset(
     data: Path, tmp_path: Path, smt: Callable[..., Any]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from smt_features import open_shards
+from smt_features import infer_facts, open_shards
 from smt_features.infer import infer_schema
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
@@ -204,6 +204,77 @@ def test_numbers_that_no_float32_holds_make_no_numeric_column(tmp_path: Path) ->
     large, small = guessed(path).columns
 
     assert (large.encoding, small.encoding) == ("hash", "numeric")
+
+
+def test_ids_and_codes_of_digits_are_text_not_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "visits.csv"
+    cells = (
+        f"{10**18 + row},{17 * 10**17 + row % 9},0{row % 7},+4915{row % 5}" for row in range(150)
+    )
+    path.write_text("row,user_id,zip,phone\n" + "".join(f"{line}\n" for line in cells))
+
+    schema = guessed(path)
+
+    text = {"role": "item", "required": True}
+    assert settings_of(schema) == {
+        "row": {"role": "ignore"},
+        "user_id": {"role": "user", "required": True},
+        "zip": text,
+        "phone": text,
+    }
+    assert schema.user_column == "user_id"
+    assert accepted_rows(path, schema, tmp_path / "out") == 150
+
+
+def test_cells_beyond_the_remembered_ones_count_as_well(
+    small_blocks: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(infer_facts, "MAX_VALUES", 1_000)
+    path = tmp_path / "visits.csv"
+    lines = ["visit,user_id,numbers,words"]
+    for row in range(3_000):
+        user = min(row, 2_990)
+        word = "text" if row == 2_999 else row
+        lines.append(f"v{row},u{user},{row}|{row},{row}|{word}")
+    path.write_text("\n".join(lines))
+
+    schema = guessed(path)
+
+    entries = {"role": "item", "required": True, "separator": "|"}
+    assert settings_of(schema) == {
+        "visit": {"role": "ignore"},
+        "user_id": {"role": "user", "required": True},
+        "numbers": entries | {"type": "int"},
+        "words": entries,
+    }
+    assert accepted_rows(path, schema, tmp_path / "out") == 3_000
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (pl.Series([None, None, None], dtype=pl.Float64), "no cell has a value"),
+        (pl.Series([float("nan")] * 3), "no cell has a value"),
+        (pl.Series([1.5, float("inf"), 2.0]), "not all numbers are finite as float32"),
+        (pl.Series([1.5, 1e300, None]), "not all numbers are finite as float32"),
+        (pl.Series([None, None, None], dtype=pl.List(pl.Int64)), "no cell has a value"),
+        (pl.Series([[], [], []], dtype=pl.List(pl.String)), "no cell has a value"),
+        (pl.Series([["a"], ["b", None], []]), "an entry of a list is missing or empty"),
+        (pl.Series([["a"], [""], []]), "an entry of a list is missing or empty"),
+    ],
+)
+def test_parquet_column_that_prepare_would_refuse_is_left_out(
+    cells: pl.Series, why: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "visits.parquet"
+    pl.DataFrame({"shop": ["a", "b", "a"], "odd": cells}).write_parquet(path)
+
+    text = infer_schema(path, 1000)
+
+    schema = DatasetSchema.from_text(text, "guess")
+    assert [column.name for column in schema.columns] == ["shop"]
+    assert f"# Left out is odd: {why}." in text
+    assert accepted_rows(path, schema, tmp_path / "out") == 3
 
 
 CELL = st.text("019.-e|;,a NUL+", max_size=5) | st.sampled_from(["NULL", "nan", "0", "1", "1e9"])

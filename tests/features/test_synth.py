@@ -163,6 +163,29 @@ def test_probabilities_of_replaced_rows_do_not_stay(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("probabilities_*"))
 
 
+def test_probabilities_stay_until_their_rows_are_replaced(tmp_path: Path) -> None:
+    def interrupt(_split: str, _done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    synthesize(tmp_path, 10, probabilities=True)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(tmp_path, 10, seed=1, overwrite=True, progress=interrupt)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["probabilities_train.parquet", "taobao_train_data"])
+def test_a_folder_in_a_files_place_is_an_error(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+
+    with pytest.raises(UserError, match=f"Cannot write .*{name}"):
+        synthesize(tmp_path, 10, overwrite=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 

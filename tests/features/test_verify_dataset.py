@@ -1,11 +1,14 @@
 """Damage to a dataset is noticed and named."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from smt_features import Dataset, open_shards
+from smt_features import Dataset, open_shards, verify
+from smt_features.files import sha256
 from smt_features.manifest import Manifest
 from smt_features.verify import shards_of
 from smt_schemas import DatasetSchema, UserError
@@ -52,6 +55,28 @@ def test_a_truncated_shard_is_noticed_without_reading(dataset: Dataset) -> None:
 
     with pytest.raises(UserError, match=f"has {size - 1:,} bytes instead of {size:,}"):
         open_shards(dataset.directory)
+
+
+def test_a_shard_that_cannot_be_read_is_named(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, changed = shard_paths(dataset)[:2]
+    changed.write_bytes(bytes(changed.stat().st_size))
+
+    def read(path: Path) -> str:
+        if path == broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return sha256(path)
+
+    monkeypatch.setattr(verify, "sha256", read)
+
+    with pytest.raises(UserError) as refusal:
+        open_shards(dataset.directory, verify=True)
+
+    assert str(refusal.value).splitlines()[1:3] == [
+        f"  {broken} cannot be read: Input/output error",
+        f"  {changed} was changed since it was written",
+    ]
 
 
 def test_all_damage_is_listed_up_to_five(dataset: Dataset) -> None:

@@ -119,22 +119,27 @@ def load_plot(loads: Sequence[BucketLoad]) -> Markup:
     )
 
 
-def rate_plot(rate: LabelRate, highest: float, overall: float) -> Markup:
-    """Plot a rate with its interval, beside the rate of the whole split."""
+def rate_plot(rate: LabelRate, highest: float, overall: float | None) -> Markup:
+    """Plot a rate with its interval, beside the rate of the whole split where it is known."""
 
     def x(share: float) -> float:
         return 4 + (RATE_WIDTH - 8) * min(share / highest, 1.0)
 
+    line = Markup("")
+    if overall is not None:
+        line = Markup(
+            '<line class="overall" x1="{all:.1f}" x2="{all:.1f}" y1="0" y2="14"/>'
+        ).format(all=x(overall))
     text = f"{rate.rate:.2%}, 95% interval {rate.low:.2%} to {rate.high:.2%}"
     return Markup(
         '<svg class="rate" viewBox="0 0 {width} 14" width="{width}" height="14" role="img" '
-        'aria-label="{text}"><line class="overall" x1="{all:.1f}" x2="{all:.1f}" y1="0" y2="14"/>'
+        'aria-label="{text}">{line}'
         '<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="7" y2="7"/>'
         '<circle cx="{rate:.1f}" cy="7" r="3.5"/></svg>'
     ).format(
         width=RATE_WIDTH,
         text=text,
-        all=x(overall),
+        line=line,
         low=x(rate.low),
         high=x(rate.high),
         rate=x(rate.rate),

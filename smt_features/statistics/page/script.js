@@ -53,9 +53,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
   }
 }
 
-// Tabs: one part at a time.
+// Tabs: one part at a time. In a hash, names that are not ASCII are percent-encoded.
+function named(hash) {
+  return document.getElementById(decodeURIComponent(hash.slice(1)));
+}
 const tabs = [...document.querySelectorAll("nav a")];
-const parts = tabs.map((tab) => document.getElementById(tab.hash.slice(1)));
+const parts = tabs.map((tab) => named(tab.hash));
 function show(chosen) {
   parts.forEach((part, index) => {
     part.hidden = part !== chosen;
@@ -64,7 +67,7 @@ function show(chosen) {
   });
 }
 function follow() {
-  const target = location.hash && document.getElementById(location.hash.slice(1));
+  const target = location.hash && named(location.hash);
   const part = target && target.closest("main > section");
   show(part || parts[0]);
   if (target && target !== part) {

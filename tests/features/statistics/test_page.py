@@ -94,6 +94,27 @@ def test_a_column_without_values_and_a_log_without_labels_have_a_page(
     assert "not measured" in text
 
 
+def test_the_page_of_one_column_is_that_part_of_the_whole_page(statistics: Statistics) -> None:
+    def rates_of_price(text: str) -> list[str]:
+        [part] = re.findall(r'<details id="train-price".*?</details>', text, re.DOTALL)
+        return re.findall(r'<svg class="rate".*?</svg>', part, re.DOTALL)
+
+    whole = render(statistics, title="")
+    alone = render(statistics.select(column="price"), title="")
+
+    assert len(rates_of_price(whole)) == 20
+    assert rates_of_price(alone) == rates_of_price(whole)
+
+
+def test_without_an_overall_rate_the_plot_has_no_line_for_it(statistics: Statistics) -> None:
+    train = statistics.splits["train"].model_copy(update={"label_combinations": []})
+
+    text = render(statistics.model_copy(update={"splits": {"train": train}}), title="")
+
+    assert '<svg class="rate"' in text
+    assert '<line class="overall"' not in text
+
+
 def test_a_page_that_cannot_be_written_is_an_error(statistics: Statistics, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
@@ -171,6 +192,22 @@ def test_tabs_show_one_part_and_the_filter_few_columns(window: Any, page: Path) 
     rows = "#drift-test tr[data-column]:not([hidden]) th"
     names = window.run(f"return [...document.querySelectorAll('{rows}')].map((h) => h.textContent)")
     assert names == ["brand", "tag_brand_list"]
+
+
+def test_a_split_may_have_any_name(window: Any, statistics: Statistics, tmp_path: Path) -> None:
+    train, test = statistics.splits.values()
+    renamed = statistics.model_copy(update={"splits": {"prüfung": train, "тест": test}})
+    write_page(renamed, tmp_path / "page.html", title="")
+    window.log()
+
+    window.open(tmp_path / "page.html", "#тест-price")
+
+    assert window.log() == []
+    shown = "return [...document.querySelectorAll('main > section')].map((part) => !part.hidden)"
+    assert window.run(shown) == [False, True, False]
+    assert window.run("return document.getElementById('тест-price').open")
+    window.click("nav a:nth-of-type(1)")
+    assert window.run(shown) == [True, False, False]
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(window: Any, page: Path) -> None:

@@ -1,9 +1,12 @@
 """What stays known of a column that has too many distinct values to count them."""
 
+import mmap
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mmh3
 import numpy as np
 import polars as pl
 import pytest
@@ -13,7 +16,7 @@ from smt_features.cell_rows import cell_rows
 from smt_features.parts import merge_parts, prepare_part
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
-from smt_features.statistics import sample, sketch, value_counts
+from smt_features.statistics import recommendation, sample, sketch, value_counts
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.column_model import ColumnStatistics
 from smt_features.statistics.sketch import STANDARD_ERROR, Sketch
@@ -104,6 +107,21 @@ def test_order_grouping_and_repetition_do_not_matter() -> None:
         assert numbers.tolist() == pieces.state()[kind][1].tolist()
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux for the memory used")
+def test_memory_keeps_no_text() -> None:
+    def used() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+    found = Sketch(column_of(500), 0)
+    before = used()
+
+    for start in range(0, 200_000, 10_000):
+        texts = pl.Series("value", range(start, start + 10_000)).cast(pl.String).str.zfill(1_000)
+        found.add(pl.DataFrame({"value": texts, "count": np.ones(10_000, np.int64)}))
+
+    assert used() - before < 100 << 20  # of 200 MB of texts
+
+
 @pytest.mark.usefixtures("few_texts")
 def test_collisions_stay_exact_beyond_the_limit(
     rows: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
@@ -135,6 +153,79 @@ def test_a_large_table_is_judged_by_its_first_buckets(
     assert exact is not None
     assert sketched.buckets_used == pytest.approx(exact.buckets_used, rel=0.05)
     assert sketched.alone_values == pytest.approx(exact.alone_values, rel=0.05)
+
+
+def frequent_text(where: str, light: list[str]) -> str:
+    """Return a text that is alone or not, in a bucket that is tracked or not, of 100,000."""
+    used = {mmh3.hash(text, 0, signed=False) % 100_000 for text in light}
+    for number in range(10_000):
+        bucket = mmh3.hash(f"often{number}", 0, signed=False) % 100_000
+        found = "tracked" if bucket < 10_000 else "beyond"
+        if f"{found}, {'shared' if bucket in used else 'alone'}" == where:
+            return f"often{number}"
+    raise AssertionError(where)
+
+
+@pytest.mark.usefixtures("few_texts")
+@pytest.mark.parametrize(
+    "where", ["tracked, alone", "tracked, shared", "beyond, alone", "", "NULL"]
+)
+def test_a_frequent_value_of_a_large_table_is_not_scaled_up(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sketch, "MAX_TRACKED", 10_000)
+    light = [f"x{number}" for number in range(11_000)]
+    frequent = where if where in ("", "NULL") else frequent_text(where, light)
+    keys = [*light, *light, *[frequent] * 10_000]
+    order = np.random.default_rng(5).permutation(len(keys))
+    frame = pl.DataFrame({"clk": ["0"] * len(keys), "key": np.array(keys)[order].tolist()})
+    bucket_of = {text: mmh3.hash(text, 0, signed=False) % 100_000 for text in keys}
+    values = Counter(bucket_of.values())
+    expected = sum(values[bucket_of[text]] > 1 for text in keys)
+
+    hashing = column_in(frame, 100_000).hashing
+
+    assert hashing is not None
+    # A tenth of the values share their buckets, and so much is assumed of one that is beyond.
+    within = 0.03 * 22_000 + (0.1 * 10_000 if where in ("beyond, alone", "NULL") else 0)
+    assert hashing.colliding_rows == pytest.approx(expected, abs=within)
+    assert hashing.alone_rows + hashing.colliding_rows == hashing.rows == 32_000
+
+
+@pytest.mark.usefixtures("few_texts")
+def test_integers_taken_as_they_are_never_collide() -> None:
+    schema = schema_of(6_000_000)
+    settings = {"type": "int", "required": True, "null_tokens": [], "encoding": "identity"}
+    key = schema.columns[1].model_copy(update=settings)
+    schema = schema.model_copy(update={"columns": [schema.columns[0], key]})
+    ids = [str(5_000_000 + number) for number in range(3_000)]
+    frame = pl.DataFrame({"clk": ["0"] * 6_000, "key": ids * 2})
+
+    found = builder_of(frame, schema, 1_500).finish().splits["train"].by_name()["key"]
+
+    hashing = found.hashing
+    assert hashing is not None
+    assert found.distinct_error > 0
+    assert hashing.values == hashing.buckets_used == hashing.alone_values == found.distinct
+    assert (hashing.alone_rows, hashing.colliding_rows, hashing.colliding_values) == (6_000, 0, 0)
+    assert found.recommendation is not None
+    assert found.recommendation.action == "keep"
+
+
+@pytest.mark.usefixtures("few_texts")
+def test_a_column_too_large_for_any_table_had_better_list_its_values(
+    rows: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enough = column_in(rows, 100).recommendation
+    monkeypatch.setattr(recommendation, "MAX_BUCKETS", 500_000)
+    too_few = column_in(rows, 100).recommendation
+
+    assert enough is not None
+    assert enough.action == "hash"
+    assert enough.buckets > 500_000
+    assert too_few is not None
+    assert (too_few.action, too_few.buckets) == ("vocab", too_few.values + 1)
+    assert too_few.hash_buckets is None
 
 
 @pytest.mark.usefixtures("few_texts")

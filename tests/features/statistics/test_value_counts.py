@@ -4,9 +4,11 @@ from collections import Counter
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smt_features.statistics import value_counts
 from smt_features.statistics.value_counts import (
     MAX_ID,
     Counted,
@@ -71,6 +73,26 @@ def test_many_distinct_texts_survive_merging() -> None:
 
     assert len(found) == 120_002
     assert (found["x0"], found["x30000"], found["x119999"], found["12"]) == (1, 2, 1, 3)
+
+
+@pytest.mark.parametrize("block_rows", [1, 7, 1_000])
+@pytest.mark.parametrize(("limit", "is_exact"), [(40_000, True), (39_999, False)])
+def test_texts_are_counted_up_to_so_many_bytes_however_they_come(
+    block_rows: int, limit: int, is_exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(value_counts, "MAX_BYTES", limit)
+    monkeypatch.setattr(value_counts, "MERGE_BYTES", 5_000)
+    hundred = [f"{number:0400}" for number in range(100)]  # of 400 bytes each; no ids
+    rows = [*hundred, *map(str, range(1_000, 1_300)), *hundred]
+    order = np.random.default_rng(block_rows).permutation(len(rows))
+    counts = ValueCounts(COLUMN)
+
+    for start in range(0, len(rows), block_rows):
+        counts.add(counted([rows[place] for place in order[start : start + block_rows]]))
+
+    ids = {str(number): 1 for number in range(1_000, 1_300)}
+    assert (counts.sketch() is None) == is_exact
+    assert as_dict(counts) == (ids | dict.fromkeys(hundred, 2) if is_exact else ids)
 
 
 @given(st.lists(st.tuples(texts, st.integers(1, 10**10)), max_size=30))
