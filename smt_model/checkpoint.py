@@ -289,10 +289,11 @@ def _unreadable(directory: Path, error: OSError) -> UserError:
 
 def _finite(part: Kept) -> "Iterator[NDArray[np.generic]]":
     for values in part.pieces():
-        if not np.isfinite(values).all():
+        whole = np.ascontiguousarray(values)  # to look through columns would take longer
+        if whole.dtype.kind == "f" and not np.isfinite(whole).all():
             msg = f"{part.name} is no longer finite, so it is not saved. Lower --learning-rate."
             raise UserError(msg)
-        yield values
+        yield whole
 
 
 def _problem(part: Part, arrays: "dict[str, NDArray[np.generic]]") -> str | None:

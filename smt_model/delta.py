@@ -64,18 +64,22 @@ def restore(
 def _changed(
     model: MultiTaskModel, optimizer: Optimizer, changes: Changes
 ) -> Iterator[checkpoint.Kept]:
+    tables: dict[int, TableRows] = {}
     rows = np.empty(0, np.int32)
+    places: dict[int, range] = {}
     for part in parts(model, optimizer):
         if part.block is None:
             yield part
             continue
         if part.name == part.block:  # its slots follow, and have the same rows
-            rows = changes.rows(part.block)
-            yield KeyPart(f"{part.block}/row", rows, range(len(rows)))
-            table = TableRows(part.variable, rows + np.int32(part.rows.start))
-        elif part.variable is not table.variable:
-            table = TableRows(part.variable, rows + np.int32(part.rows.start))
-        yield TablePart(part.name, table, part.columns or slice(0, part.shape[1]))
+            rows, places = changes.rows(part.block), {}
+            yield KeyPart(f"{part.block}/row", rows)
+        which = id(part.variable)
+        table = tables.setdefault(which, TableRows(part.variable))
+        if which not in places:
+            places[which] = table.ask(rows + np.int32(part.rows.start))
+        columns = part.columns or slice(0, part.shape[1])
+        yield TablePart(part.name, table, places[which], columns)
     yield from key_parts(model, optimizer, changes.step)
 
 

@@ -82,41 +82,53 @@ class Part:
 
 
 class TableRows:
-    """Some rows of a table, read a piece at a time.
+    """Rows of a table, read a piece at a time.
 
-    A block and its slots lie side by side and are saved one after the other, so that the piece
-    that was read last serves them all, where it is the only one.
+    The rows of all arrays are asked for before one is read. Arrays that lie side by side in the
+    table, or one after the other here, are then served by the piece that was read last: a delta
+    asks TensorFlow once.
 
     Parameters
     ----------
     variable
         The table.
-    rows
-        Which rows of it.
     """
 
-    def __init__(self, variable: tf.Variable, rows: NDArray[np.int32]) -> None:
-        self.variable = variable
-        self._rows = rows
+    def __init__(self, variable: tf.Variable) -> None:
+        self._variable = variable
+        self._rows = np.empty(0, np.int32)
+        self._asked: list[NDArray[np.int32]] = []
+        self._count = 0
         self._start = -1
         self._piece = np.empty((0, 0), np.float32)
 
-    def __len__(self) -> int:
-        """Return how many rows there are."""
-        return len(self._rows)
+    def ask(self, rows: NDArray[np.int32]) -> range:
+        """Ask for more rows, and return where they stand among all."""
+        first, self._count = self._count, self._count + len(rows)
+        self._asked.append(rows)
+        return range(first, self._count)
 
-    def pieces(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the rows, float32 [at most `PIECE`, width of the table] each."""
-        for start in range(0, len(self._rows), PIECE):
-            if start != self._start:
-                # `sparse_read` asks for two more operations, which counts in a delta.
-                self._piece = tf.raw_ops.ResourceGather(
-                    resource=self.variable.handle,
+    def pieces(self, places: range) -> Iterator[NDArray[np.float32]]:
+        """Yield rows, float32 [at most `PIECE`, width of the table] each."""
+        for start in range(places.start - places.start % PIECE, places.stop, PIECE):
+            piece = self._read(start)
+            yield piece[max(0, places.start - start) : places.stop - start]
+
+    def _read(self, start: int) -> NDArray[np.float32]:
+        if self._asked:
+            self._rows = np.concatenate([self._rows, *self._asked])
+            self._asked, self._start = [], -1
+        if start != self._start:
+            # `sparse_read` asks for two more operations, and `numpy` copies.
+            self._piece = np.asarray(
+                tf.raw_ops.ResourceGather(
+                    resource=self._variable.handle,
                     indices=self._rows[start : start + PIECE],
-                    dtype=self.variable.dtype,
-                ).numpy()
-                self._start = start
-            yield self._piece
+                    dtype=self._variable.dtype,
+                )
+            )
+            self._start = start
+        return self._piece
 
 
 @dataclass(frozen=True)
@@ -127,20 +139,21 @@ class TablePart:
     ----------
     name
         The name of the array.
-    rows
-        The rows.
+    rows, places
+        Rows that were asked for, and which of these.
     columns
-        Which columns of these.
+        Which columns of the table.
     """
 
     name: str
     rows: TableRows
+    places: range
     columns: slice
 
     @property
     def shape(self) -> tuple[int, int]:
         """Shape of the array."""
-        return len(self.rows), self.columns.stop - self.columns.start
+        return len(self.places), self.columns.stop - self.columns.start
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -149,7 +162,7 @@ class TablePart:
 
     def pieces(self) -> Iterator[NDArray[np.generic]]:
         """Yield the array, some lines at a time."""
-        return (piece[:, self.columns] for piece in self.rows.pieces())
+        return (piece[:, self.columns] for piece in self.rows.pieces(self.places))
 
 
 def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
@@ -191,9 +204,8 @@ def parts(model: MultiTaskModel, optimizer: Optimizer | None) -> Iterator[Part]:
 def _whole(variable: tf.Variable) -> NDArray[np.generic]:
     if not isinstance(variable, tf.Variable):  # it lies on parameter servers
         return variable.numpy()  # type: ignore[no-any-return]
-    # `numpy` of a variable asks for two more operations, which counts in a delta.
-    values = tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)
-    return values.numpy()  # type: ignore[no-any-return]
+    # `numpy` of a variable asks for two more operations and copies, which counts in a delta.
+    return np.asarray(tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype))
 
 
 def _apart(optimizer: Optimizer | None, table: EmbeddingTable, slot: str) -> tf.Variable | None:

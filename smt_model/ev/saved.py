@@ -43,17 +43,18 @@ class KeyPart:
     values
         Where the lines are.
     rows
-        The lines of `values` that belong to the keys; a range means these and no others.
+        The lines of `values` that belong to the keys; None for all.
     """
 
     name: str
     values: NDArray[np.generic]
-    rows: NDArray[np.integer] | range
+    rows: NDArray[np.integer] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the array."""
-        return len(self.rows), *self.values.shape[1:]
+        lines = self.values if self.rows is None else self.rows
+        return len(lines), *self.values.shape[1:]
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -62,8 +63,9 @@ class KeyPart:
 
     def pieces(self) -> Iterator[NDArray[np.generic]]:
         """Yield the array, some lines at a time."""
-        for start in range(0, len(self.rows), PIECE):
-            yield self.values[self.rows[start : start + PIECE]]
+        for start in range(0, self.shape[0], PIECE):
+            piece = slice(start, start + PIECE)
+            yield self.values[piece if self.rows is None else self.rows[piece]]
 
 
 def key_parts(
@@ -80,8 +82,10 @@ def key_parts(
     """
     slots = list(optimizer.initial) if optimizer else []
     for variables, table in zip(model.embedding_variables, model.tables, strict=False):
+        rows = TableRows(table.packed)
         for feature, keys in variables.tables.items():
-            yield from _feature_parts(part_name(feature), keys, table, slots, since)
+            found = _feature_parts(part_name(feature), keys, rows, table.layout.dim, slots, since)
+            yield from found
 
 
 def restore_keys(
@@ -112,24 +116,26 @@ def restore_keys(
 
 
 def _feature_parts(
-    name: str, keys: KeyTable, table: EmbeddingTable, slots: list[str], since: int | None
+    name: str, keys: KeyTable, table: TableRows, dim: int, slots: list[str], since: int | None
 ) -> Iterator[KeyPart | TablePart]:
-    came = np.arange(len(keys.keys)) if since is None else np.flatnonzero(keys.last_steps > since)
-    order = came[np.argsort(keys.keys[came])]
-    owns = keys.rows[order] >= 0
+    # Those that came are brought together first: among all they lie far apart.
+    came = slice(None) if since is None else np.flatnonzero(keys.last_steps > since)
+    known = keys.keys[came]
+    counted: Arrays = {"": known, "/count": keys.counts[came], "/last_step": keys.last_steps[came]}
+    order = np.argsort(known)
+    owns = keys.rows[came][order] >= 0
     owners = order[owns]
-    yield from _counts(f"{name}/key", keys, owners)
-    dim = table.layout.dim
-    block_rows = [rows[owners] for rows in keys.block_rows]
+    yield from _counts(f"{name}/key", counted, owners)
+    block_rows = [rows[came][owners] for rows in keys.block_rows]
     for ending, rows in zip(_endings(keys), block_rows, strict=True):
-        owned = TableRows(table.packed, rows[rows >= 0])
+        places = table.ask(rows[rows >= 0])
         for position, block_name in enumerate(names(f"{name}/vector{ending}", slots)):
             columns = slice(position * dim, (position + 1) * dim)
-            yield TablePart(block_name, owned, columns)
+            yield TablePart(block_name, table, places, columns)
     if isinstance(keys, DynamicKeyTable):
         blocks = (np.stack(block_rows) >= 0).sum(axis=0, dtype=np.int32)
-        yield KeyPart(f"{name}/key/blocks", blocks, range(len(blocks)))
-    yield from _counts(f"{name}/candidate", keys, order[~owns])
+        yield KeyPart(f"{name}/key/blocks", blocks)
+    yield from _counts(f"{name}/candidate", counted, order[~owns])
     if keys.bloom is not None:
         yield from _counters(f"{name}/bloom", keys.bloom, whole=since is None)
 
@@ -140,18 +146,17 @@ def _endings(keys: KeyTable) -> list[str]:
 
 def _counters(name: str, bloom: CountingBloomFilter, *, whole: bool) -> Iterator[KeyPart]:
     if whole:
-        yield KeyPart(name, bloom.counters, range(len(bloom.counters)))
+        yield KeyPart(name, bloom.counters)
         return
     assert bloom.changed is not None, name
     positions = np.flatnonzero(bloom.changed)
-    yield KeyPart(f"{name}/position", positions, range(len(positions)))
+    yield KeyPart(f"{name}/position", positions)
     yield KeyPart(name, bloom.counters, positions)
 
 
-def _counts(name: str, keys: KeyTable, numbers: NDArray[np.int64]) -> Iterator[KeyPart]:
-    yield KeyPart(name, keys.keys, numbers)
-    yield KeyPart(f"{name}/count", keys.counts, numbers)
-    yield KeyPart(f"{name}/last_step", keys.last_steps, numbers)
+def _counts(name: str, counted: Arrays, numbers: NDArray[np.int64]) -> Iterator[KeyPart]:
+    for ending, values in counted.items():
+        yield KeyPart(name + ending, values, numbers)
 
 
 def _restore(

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from smt_model import checkpoint
+from smt_model import checkpoint, tensors
 from smt_model.checkpoint import STATE, TENSORS, State
 from smt_model.config import OPTIMIZERS, OptimizerName, TrainConfig
 from smt_model.model import MultiTaskModel
@@ -146,7 +146,11 @@ def test_a_failed_save_leaves_nothing_behind(tmp_path: Path, schema: DatasetSche
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_tensor_files_follow_the_safetensors_layout(tmp_path: Path) -> None:
+@pytest.mark.parametrize("small", [0, 1 << 23])
+def test_tensor_files_follow_the_safetensors_layout(
+    small: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensors, "_SMALL", small)
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     path = tmp_path / "t.safetensors"
     digest = write_tensors(path, [Shape("a", array.dtype, (2, 3))], [[array[:1], array[1:]]])

@@ -12,7 +12,7 @@ from smt_features import open_shards
 from smt_features.manifest import PrepareOptions
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
-from smt_model import delta
+from smt_model import delta, parts
 from smt_model.assembly import make_model
 from smt_model.checkpoint import Pending
 from smt_model.config import TrainConfig
@@ -137,6 +137,19 @@ def test_a_delta_on_its_checkpoint_is_the_full_checkpoint_of_its_step(
     other.save(Pending(), None)
 
     assert same(arrays(again.run.checkpoint(13)), expected)
+
+
+@pytest.mark.parametrize("name", ["static", "dynamic"])
+def test_a_delta_is_the_same_however_many_rows_are_read_at_a_time(
+    name: str, with_keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"incremental_ckpt": 60, **OPTIONS[name]}
+    at_once = Stopped(config(with_keys, tmp_path / "run", **options), 13)
+    monkeypatch.setattr(parts, "PIECE", 7)
+    in_pieces = Stopped(config(with_keys, tmp_path / "again", **options), 13)
+    for path in (at_once.run.delta(13), at_once.run.checkpoint(10)):
+        other = in_pieces.run.path / path.relative_to(at_once.run.path)
+        assert same(arrays(other), arrays(path))
 
 
 def test_a_delta_holds_the_rows_that_changed_and_no_others(dataset: Path, tmp_path: Path) -> None:
