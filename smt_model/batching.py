@@ -1,6 +1,7 @@
 """Turns a reader's batch into what a step needs, so that no id work is left to the step."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -183,7 +184,7 @@ class _TableFuser:
         bags = np.arange(bag, rows * self._layout.bags, self._layout.bags)
         if not isinstance(values, Bags):
             single: NDArray[np.integer] = values  # type: ignore[assignment]
-            return Entries(single, bags, np.ones(rows, np.float32), np.ones(rows, np.int64))
+            return Entries(single, bags, *_ones(rows))
         lengths = np.diff(values.row_splits)
         counts = values.counts.astype(np.int64)
         weights = mean_weights(counts, lengths)
@@ -228,6 +229,15 @@ class _TableFuser:
         places[~is_product] = where[: len(direct)]
         places[is_product] = np.arange(len(rows), len(rows) + len(factors))
         return rows, where[len(direct) :].reshape(-1, 2).astype(np.int32), places
+
+
+@lru_cache(maxsize=4)
+def _ones(rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the weights and counts of a feature with one value a row; nobody writes to them."""
+    weights, counts = np.ones(rows, np.float32), np.ones(rows, np.int64)
+    for ones in (weights, counts):
+        ones.setflags(write=False)
+    return weights, counts
 
 
 def mean_weights(counts: NDArray[np.integer], lengths: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -32,24 +32,31 @@ class Distinct:
         tuple of ndarray
             int32 [U] and int64 [E]: ``distinct[where]`` is `numbers`.
         """
-        last_entry = self._last_entry(len(numbers))
+        count = len(numbers)
+        last_entry = self._last_entry(count)
         mask = np.int32(len(last_entry) - 1)
-        entries = np.arange(len(numbers), dtype=np.int32)
-        last, left, shift = np.empty_like(entries), entries, 0
-        while len(left):
-            # Of the numbers that want a slot, one gets it, with its last entry; the others try
-            # with other bits.
-            at = (numbers[left] >> shift) & mask
+        entries = np.arange(count)
+        # Of the numbers that want a slot, one gets it, with its last entry. Places are of type
+        # intp all along: NumPy converts those of any other type each time.
+        at = (numbers & mask).astype(np.intp)
+        last_entry[at] = entries
+        last = last_entry.take(at)
+        left, shift = np.flatnonzero(numbers.take(last) != numbers), 1
+        while len(left):  # the others try with other bits
+            wanted = numbers[left]
+            at = ((wanted >> shift) & mask).astype(np.intp)
             last_entry[at] = left
             last[left] = found = last_entry[at]
-            left = left[numbers[found] != numbers[left]]
+            left = left[numbers[found] != wanted]
             shift += 1
-        chosen = last == entries
-        return numbers[chosen], (np.cumsum(chosen) - 1)[last]
+        chosen = np.flatnonzero(last == entries)
+        places = np.empty(count, np.intp)
+        places[chosen] = np.arange(len(chosen))
+        return numbers.take(chosen), places.take(last)
 
-    def _last_entry(self, entries: int) -> NDArray[np.int32]:
+    def _last_entry(self, entries: int) -> NDArray[np.intp]:
         slots = 1 << (_SLOTS_PER_ENTRY * entries).bit_length()
-        kept: NDArray[np.int32] | None = getattr(self._scratch, "last_entry", None)
+        kept: NDArray[np.intp] | None = getattr(self._scratch, "last_entry", None)
         if kept is None or slots > len(kept):
-            kept = self._scratch.last_entry = np.empty(slots, np.int32)
+            kept = self._scratch.last_entry = np.empty(slots, np.intp)
         return kept

@@ -102,12 +102,12 @@ class TableLayout:
         first = accumulate(sizes, initial=0)
         return dict(zip((feature.name for feature in self.features), first, strict=False))
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Rows of the table."""
         return self.offsets[-1] + self.capacity
 
-    @property
+    @cached_property
     def bags(self) -> int:
         """Means of rows that an example has."""
         return sum(feature.bags for feature in self.features)
@@ -117,7 +117,7 @@ class TableLayout:
         """Width of the vectors of all features side by side."""
         return self.dim * self.bags
 
-    @property
+    @cached_property
     def products(self) -> int:
         """Products of two rows that there can be."""
         return sum(feature.products for feature in self.features)

@@ -323,4 +323,16 @@ def fused_batches(
     for step, batch in enumerate(batches, start + 1):
         rows = rows_of(batch)
         own = cut(batch, rows * index // workers, rows * (index + 1) // workers)
-        yield tf.nest.map_structure(tf.constant, model.fuser(own if workers > 1 else batch, step))
+        yield as_tensors(model.fuser(own if workers > 1 else batch, step))
+
+
+def as_tensors(batch: FusedBatch) -> FusedBatch:
+    """Return a batch with tensors in place of arrays (``tf.nest`` takes twice as long for it)."""
+
+    def converted(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(type(part)(*map(tf.constant, part)) for part in parts)
+
+    tables, labels, numerics, fresh = batch
+    return FusedBatch(
+        converted(tables), tf.constant(labels), tf.constant(numerics), converted(fresh)
+    )

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_features import Batch
@@ -28,7 +27,7 @@ from smt_model.progress import tell
 from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
 from smt_model.task_weight import task_weights
-from smt_model.trainer import TRAIN, Trainer
+from smt_model.trainer import TRAIN, Trainer, as_tensors
 from smt_model.work_queue import QueueState
 from smt_schemas import DatasetSchema
 
@@ -165,7 +164,7 @@ class ServedTrainer(Trainer):
         super().save(pending, best)
 
     def _tensors(self, batch: Batch) -> FusedBatch:
-        return tf.nest.map_structure(tf.constant, self.model.fuser(batch))  # type: ignore[no-any-return]
+        return as_tensors(self.model.fuser(batch))
 
     def _epoch_steps(self) -> int:
         return self._work.steps_per_epoch if self._work else self._static.steps_per_epoch
