@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,8 +29,8 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _MAX_HEADER = 100_000_000
 """Bytes, the limit of the format."""
 
-_SMALL = 1 << 23
-"""Bytes of a file whose arrays are held until its digest is known."""
+_HELD = 1 << 23
+"""Bytes that are written before they are digested."""
 
 
 class Shape(NamedTuple):
@@ -49,10 +49,10 @@ class Shape(NamedTuple):
 def write_tensors(
     path: Path, shapes: Iterable[Shape], arrays: Iterable[Iterable[NDArray[np.generic]]]
 ) -> str:
-    """Write arrays piece by piece, so that only one piece is in memory, or 8 MB.
+    """Write arrays piece by piece, so that only some 8 MB are in memory, or one piece.
 
-    To sync the file is left to the caller. A small one, such as a delta, takes hardly longer to
-    write than to digest and to sync, so that it is digested while it is on its way to the disk.
+    To sync the file is left to the caller. Digesting takes as long as the disk does, so that what
+    is digested is on its way there already.
 
     Parameters
     ----------
@@ -69,21 +69,16 @@ def write_tensors(
         SHA-256 of the file, in hexadecimal.
     """
     shapes = list(shapes)
-    is_small = sum(shape.bytes for shape in shapes) <= _SMALL
-    digest, held = hashlib.sha256(), []
+    digest = hashlib.sha256()
     with path.open("wb") as file:
-        for piece in _pieces(shapes, arrays):
-            file.write(piece)
-            if is_small:
-                held.append(piece)
-            else:
-                digest.update(piece)
-        if is_small and hasattr(os, "posix_fadvise"):
+        for pieces in _batches(_pieces(shapes, arrays)):
+            file.writelines(pieces)
             file.flush()
-            # Linux starts to write what it is told that nobody needs, and waits for nothing.
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    for piece in held:
-        digest.update(piece)
+            if hasattr(os, "posix_fadvise"):
+                # Linux starts to write what it is told that nobody needs, and waits for nothing.
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            for piece in pieces:
+                digest.update(piece)
     return digest.hexdigest()
 
 
@@ -134,6 +129,17 @@ def _pieces(
             yield np.ascontiguousarray(piece).reshape(-1).data
             written += piece.nbytes
         assert written == shape.bytes, shape.name
+
+
+def _batches(pieces: Iterable[memoryview]) -> Iterator[list[memoryview]]:
+    """Yield consecutive pieces together, until they have ``_HELD`` bytes."""
+    held: list[memoryview] = []
+    for piece in pieces:
+        held.append(piece)
+        if sum(some.nbytes for some in held) >= _HELD:
+            yield held
+            held = []
+    yield held
 
 
 def _header(shapes: list[Shape]) -> bytes:

@@ -146,11 +146,11 @@ def test_a_failed_save_leaves_nothing_behind(tmp_path: Path, schema: DatasetSche
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("small", [0, 1 << 23])
+@pytest.mark.parametrize("held", [1, 1 << 23])
 def test_tensor_files_follow_the_safetensors_layout(
-    small: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tensors, "_SMALL", small)
+    monkeypatch.setattr(tensors, "_HELD", held)
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     path = tmp_path / "t.safetensors"
     digest = write_tensors(path, [Shape("a", array.dtype, (2, 3))], [[array[:1], array[1:]]])
