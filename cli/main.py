@@ -1,5 +1,6 @@
 """The ``smt`` application: registers the commands and turns errors into one message."""
 
+import io
 import os
 import sys
 from typing import NoReturn
@@ -53,7 +54,11 @@ def run() -> NoReturn:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if debug:
         os.environ["SMT_DEBUG"] = "1"
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As standard error does: what a terminal cannot show is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _require_utf8(arguments)
         if arguments[:1] == ["train"]:
             arguments = deeprec.rewrite(arguments)
         app(arguments, prog_name="smt")
@@ -65,3 +70,15 @@ def run() -> NoReturn:
         typer.secho(f"Error: {error}", err=True, fg="red")
         sys.exit(2 if isinstance(error, UsageError) else 1)
     sys.exit(0)
+
+
+def _require_utf8(arguments: list[str]) -> None:
+    """Refuse names that Linux allows, but neither Parquet's library nor a document in UTF-8."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            from smt_schemas import UsageError
+
+            msg = f"{argument} is not UTF-8. Rename the file or folder."
+            raise UsageError(msg) from error

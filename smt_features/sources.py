@@ -66,7 +66,7 @@ def find_sources(directory: Path, schema: DatasetSchema) -> list[Source]:
     ------
     UserError
         When the folder is missing, holds no known file, holds one split in two forms, or a file
-        that belongs to two splits.
+        that belongs to two splits or whose name is not UTF-8.
     """
     if not directory.is_dir():
         msg = f"{directory} is not a folder. Give the folder that holds the raw log files."
@@ -77,6 +77,7 @@ def find_sources(directory: Path, schema: DatasetSchema) -> list[Source]:
         for ordinal, path in enumerate(paths):
             kind = SUFFIXES[_suffix(path.name, stem) or ""]
             name = path.relative_to(directory).as_posix()
+            _require_utf8(path)
             sources.append(Source(split, ordinal, path, name, kind))
     if not sources:
         names = ", ".join(schema.splits.values())
@@ -89,6 +90,14 @@ def find_sources(directory: Path, schema: DatasetSchema) -> list[Source]:
         raise UserError(msg)
     _require_one_split(sources)
     return sources
+
+
+def _require_utf8(path: Path) -> None:
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as error:
+        msg = f"{path}: the name is not UTF-8, so no manifest can hold it. Rename the file."
+        raise UserError(msg) from error
 
 
 def _require_one_split(sources: list[Source]) -> None:
