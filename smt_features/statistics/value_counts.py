@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from smt_features.statistics.sketch import COUNT, VALUE, Sketch
-from smt_features.string_views import Int64s, decimals, words_of
+from smt_features.string_views import Int64s, decimals, total_bytes, words_of
 from smt_schemas import Column
 
 MAX_ID = 1 << 22
@@ -104,11 +104,6 @@ def is_null_text(column: Column) -> pl.Expr:
     return pl.col(VALUE).is_in(["", *column.null_tokens])
 
 
-def _bytes_of(texts: pl.DataFrame) -> int:
-    # Not `estimated_size`, which depends on how the texts came.
-    return int(texts[VALUE].str.len_bytes().sum())
-
-
 class ValueCounts:
     """Counts of the texts of a column: exact up to `MAX_TEXTS` and `MAX_BYTES` of texts, no ids.
 
@@ -141,7 +136,7 @@ class ValueCounts:
         if counted.texts.height:
             self._pending.append(counted.texts)
             self._pending_rows += counted.texts.height
-            self._pending_bytes += _bytes_of(counted.texts)
+            self._pending_bytes += total_bytes(counted.texts[VALUE])
             if (
                 self._pending_rows >= max(self._texts.height, MERGE_ROWS)
                 or self._pending_bytes >= MERGE_BYTES
@@ -192,9 +187,9 @@ class ValueCounts:
             merged = pl.concat(parts).group_by(VALUE).agg(pl.col(COUNT).sum())
         self._texts = merged
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
-        if self._texts.height > FEW or _bytes_of(self._texts) > MAX_BYTES:
+        if self._texts.height > FEW or total_bytes(self._texts[VALUE]) > MAX_BYTES:
             self._take_ids()
-        is_large = self._texts.height > MAX_TEXTS or _bytes_of(self._texts) > MAX_BYTES
+        is_large = self._texts.height > MAX_TEXTS or total_bytes(self._texts[VALUE]) > MAX_BYTES
         if self._sketch or is_large:
             self._sketching()
 

@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smt_features.string_views import changes, decimals, words_of
+from smt_features.string_views import changes, decimals, total_bytes, words_of
 
 ALMOST = st.text(alphabet="0123456789/:;+- \0é", max_size=14)
 NUMBERS = st.integers(0, 10**9).map(str)
@@ -27,6 +27,7 @@ def test_words_hold_the_first_bytes_of_each_text(texts: list[str], start: int) -
     lengths, words = words_of(pl.Series(texts, dtype=pl.String).slice(start))
 
     encoded = [text.encode() for text in texts[start:]]
+    assert total_bytes(pl.Series(texts, dtype=pl.String).slice(start)) == sum(map(len, encoded))
     assert lengths.tolist() == [len(text) for text in encoded]
     assert words.tolist() == [
         int.from_bytes(text[: 8 if len(text) <= 12 else 4], "little") for text in encoded
