@@ -134,11 +134,13 @@ def _pieces(
 def _batches(pieces: Iterable[memoryview]) -> Iterator[list[memoryview]]:
     """Yield consecutive pieces together, until they have ``_HELD`` bytes."""
     held: list[memoryview] = []
+    size = 0
     for piece in pieces:
         held.append(piece)
-        if sum(some.nbytes for some in held) >= _HELD:
+        size += piece.nbytes
+        if size >= _HELD:
             yield held
-            held = []
+            held, size = [], 0
     yield held
 
 
