@@ -211,7 +211,7 @@ def read_state(directory: Path) -> State:
     try:
         envelope = json.loads((directory / STATE).read_bytes())
         state = State.model_validate(envelope["state"])
-        sound = envelope["sha256"] == _digest(envelope["state"]) and all(
+        sound = envelope["sha256"] == _digest(_sorted(envelope["state"])) and all(
             (directory / name).stat().st_size == record.bytes
             and file_digest(directory / name) == record.sha256
             for name, record in state.files.items()
@@ -305,16 +305,18 @@ def _problem(part: Part, arrays: "dict[str, NDArray[np.generic]]") -> str | None
     return f"{part.name} is {array.dtype}{array.shape} against {part.dtype}{part.shape}"
 
 
-def _digest(state: dict[str, Any]) -> str:
-    text = json.dumps(state, sort_keys=True)
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _sorted(state: dict[str, Any]) -> str:
+    return json.dumps(state, sort_keys=True)
+
+
 def _write_state(path: Path, state: State) -> None:
-    values = state.model_dump(mode="json")
-    envelope = {"sha256": _digest(values), "state": values}
     # Not `dump`, nor indented: either takes ten times as long.
-    path.write_text(json.dumps(envelope), encoding="utf-8")
+    text = _sorted(state.model_dump(mode="json"))
+    path.write_text(f'{{"sha256": "{_digest(text)}", "state": {text}}}', encoding="utf-8")
 
 
 def _sync(path: Path) -> None:

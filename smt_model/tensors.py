@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,8 +30,8 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _MAX_HEADER = 100_000_000
 """Bytes, the limit of the format."""
 
-_HELD = 1 << 23
-"""Bytes that are written before they are digested."""
+_HELD = 1 << 22
+"""Bytes that are written and digested together."""
 
 
 class Shape(NamedTuple):
@@ -49,10 +50,10 @@ class Shape(NamedTuple):
 def write_tensors(
     path: Path, shapes: Iterable[Shape], arrays: Iterable[Iterable[NDArray[np.generic]]]
 ) -> str:
-    """Write arrays piece by piece, so that only some 8 MB are in memory, or one piece.
+    """Write arrays piece by piece, so that only some 8 MB are in memory, or two pieces.
 
-    To sync the file is left to the caller. Digesting takes as long as the disk does, so that what
-    is digested is on its way there already.
+    To sync the file is left to the caller. What is written is digested beside, and on its way to
+    the disk meanwhile.
 
     Parameters
     ----------
@@ -70,15 +71,17 @@ def write_tensors(
     """
     shapes = list(shapes)
     digest = hashlib.sha256()
-    with path.open("wb") as file:
+    with path.open("wb") as file, ThreadPoolExecutor(1) as digester:
+        digested = digester.submit(_digest, digest, [])
         for pieces in _batches(_pieces(shapes, arrays)):
+            digested.result()  # so that two batches are in memory, and no more
+            digested = digester.submit(_digest, digest, pieces)
             file.writelines(pieces)
             file.flush()
             if hasattr(os, "posix_fadvise"):
                 # Linux starts to write what it is told that nobody needs, and waits for nothing.
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            for piece in pieces:
-                digest.update(piece)
+        digested.result()
     return digest.hexdigest()
 
 
@@ -108,6 +111,11 @@ def read_tensors(path: Path) -> Mapping[str, NDArray[np.generic]]:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         msg = f"{path.name} has a header that does not fit it"
         raise ValueError(msg) from error
+
+
+def _digest(digest: "hashlib._Hash", pieces: list[memoryview]) -> None:
+    for piece in pieces:
+        digest.update(piece)
 
 
 def _view(data: NDArray[np.uint8], entry: Mapping[str, Any]) -> NDArray[np.generic]:
