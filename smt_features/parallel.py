@@ -17,14 +17,22 @@ R = TypeVar("R")
 pl.Series(np.zeros(0))
 
 
-def ordered_map(function: Callable[[T], R], items: Iterable[T], *, waiting: int = 0) -> Iterator[R]:
+def ordered_map(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    waiting: int = 0,
+    at_most: int | None = None,
+) -> Iterator[R]:
     """Yield ``function(item)`` in the order of the items.
 
     One item is taken ahead for each thread. An error of the function or of the items surfaces at
     its place in the order. There is a thread for each core that may be used, and ``waiting`` more
-    for when some wait, for the interpreter or for Polars' own threads.
+    for when some wait, for the interpreter or for Polars' own threads; but never more than
+    ``at_most``.
     """
     threads = usable_cores() + waiting
+    threads = min(threads, at_most or threads)
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as executor:
         try:

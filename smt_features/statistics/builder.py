@@ -1,18 +1,26 @@
 """Builds the statistics of a dataset from its rows, in one pass."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
 
 import polars as pl
 
 from smt_features.manifest import Hash
+from smt_features.parallel import ordered_map
+from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.column_model import ColumnStatistics
 from smt_features.statistics.drift import column_drift, distinct_users
 from smt_features.statistics.drift_model import ColumnDrift, Drift
 from smt_features.statistics.figures import column_statistics
+from smt_features.statistics.kind_counts import COUNTS, KindCounts
 from smt_features.statistics.model import LabelCombination, SplitStatistics, Statistics
-from smt_features.statistics.split_counts import COUNTS, SplitCounts
+from smt_features.statistics.split_counts import SplitCounts
 from smt_features.statistics.tally import Tally
-from smt_schemas import DatasetSchema
+from smt_schemas import Column, DatasetSchema
+
+_COLUMNS = 2
+"""Columns that are finished at a time."""
 
 
 class StatisticsBuilder:
@@ -54,8 +62,8 @@ class StatisticsBuilder:
             ``split``, ``column``, ``kind`` (what is counted), ``value`` (String) and ``count``
             (Int64), in an order that the rows' does not decide.
         """
-        frames = [frame for name, split in self.splits.items() for frame in split.to_frames(name)]
-        return pl.concat([pl.DataFrame(schema=COUNTS), *frames])
+        counted = [part for name, split in self.splits.items() for part in split.all_counts(name)]
+        return pl.concat([pl.DataFrame(schema=COUNTS), *(part.to_frame() for part in counted)])
 
     def add_frame(self, counts: pl.DataFrame) -> None:
         """Add what another builder's `to_frame` returned, or its `finish` wrote."""
@@ -63,36 +71,29 @@ class StatisticsBuilder:
             self._split(str(split)).add_frame(part)
 
     def finish(
-        self, write: Callable[[Iterator[pl.DataFrame]], None] = lambda _frames: None
+        self, write: Callable[[Iterator[KindCounts]], None] = lambda _counts: None
     ) -> Statistics:
         """Return the statistics; splits stand in the schema's order.
 
         Parameters
         ----------
         write
-            Called several times with some of the counts that the statistics come from, in the
-            form of `to_frame`. What only other rows would need is left out.
+            Called several times with some of the counts that the statistics come from. What only
+            other rows would need is left out.
         """
         splits = self.splits
-        first, *others = splits or [""]
-        columns: dict[str, list[ColumnStatistics]] = {split: [] for split in splits}
-        drift: dict[str, list[ColumnDrift]] = {other: [] for other in others}
-        users = {other: distinct_users(splits[first], splits[other]) for other in others}
-        # All that is known of a column takes much memory, so one at a time.
         for split, counts in splits.items():
-            write(counts.row_frames(split))
-            write(counts.sample_frames(split, whole=False))
-        for column in self._schema.columns:
-            found = {}
-            for split, counts in splits.items():
-                totals = counts.totals(column)
-                write(counts.column_frames(split, totals))
-                found[split] = counts.column_of(totals)
-                columns[split].append(column_statistics(found[split], self._seed))
-            for other in others:
-                drift[other].append(
-                    column_drift(found[first], found[other], users[other], self._schema.drift)
-                )
+            counts.settle()
+            write(counts.row_counts(split))
+            write(counts.sample_counts(split, whole=False))
+        first, *others = splits or [""]
+        users = [distinct_users(splits[first], splits[other]) for other in others]
+        columns = []
+        # All that is known of a column takes much memory, so only some at a time.
+        finish = partial(self._finish_column, users=users)
+        for column in ordered_map(finish, self._schema.columns, at_most=_COLUMNS):
+            write(iter(column.counts))
+            columns.append(column)
         return Statistics(
             schema_digest=self._schema.digest,
             hash=Hash(seed=self._seed),
@@ -100,13 +101,36 @@ class StatisticsBuilder:
                 split: SplitStatistics(
                     rows=counts.rows,
                     label_combinations=self._combinations(counts),
-                    columns=columns[split],
+                    columns=[column.statistics[number] for column in columns],
                 )
-                for split, counts in splits.items()
+                for number, (split, counts) in enumerate(splits.items())
             },
             drift=[
-                Drift(reference=first, current=other, columns=moved)
-                for other, moved in drift.items()
+                Drift(
+                    reference=first,
+                    current=other,
+                    columns=[column.drift[number] for column in columns],
+                )
+                for number, other in enumerate(others)
+            ],
+        )
+
+    def _finish_column(
+        self, column: Column, users: list[tuple[int, int] | None]
+    ) -> "_FinishedColumn":
+        counts: list[KindCounts] = []
+        found: list[ColumnCounts] = []
+        for name, split in self.splits.items():
+            totals = split.totals(column)
+            counts += split.column_counts(name, totals)
+            found.append(split.column_of(totals))
+        thresholds = self._schema.drift
+        return _FinishedColumn(
+            counts=counts,
+            statistics=[column_statistics(each, self._seed) for each in found],
+            drift=[
+                column_drift(found[0], other, both, thresholds)
+                for other, both in zip(found[1:], users, strict=True)
             ],
         )
 
@@ -125,3 +149,9 @@ class StatisticsBuilder:
             )
             for digits, rows in counts.combinations.items()
         ]
+
+
+class _FinishedColumn(NamedTuple):
+    counts: list[KindCounts]
+    statistics: list[ColumnStatistics]
+    drift: list[ColumnDrift]

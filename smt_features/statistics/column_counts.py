@@ -1,6 +1,7 @@
 """All that was counted of one column: as it was added up, and as figures are computed from it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -34,12 +35,24 @@ class ColumnTotals:
     distinct_entries: int
     positives: dict[str, pl.DataFrame]
 
+    @cached_property
+    def present(self) -> pl.DataFrame:
+        """``values`` without nulls."""
+        return without_nulls(self.values, self.column)
+
     @property
     def nulls(self) -> int:
         """Rows whose cell is missing."""
         if self.column.is_list:
             return int(self.by_length[0])
-        return int(self.values.filter(is_null_text(self.column))[COUNT].sum())
+        return int(self.values[COUNT].sum()) - int(self.present[COUNT].sum())
+
+    @property
+    def distinct(self) -> int:
+        """Distinct values without nulls, estimated where there is a sketch."""
+        return (
+            self.sketch.with_counts(self.present).distinct if self.sketch else self.present.height
+        )
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,8 @@ class ColumnCounts:
     counts
         ``value`` and ``count`` of all texts, of the entries in a list column; where there is a
         sketch, of the sample's.
+    present
+        ``counts`` without nulls; an entry of a list is never null.
     sketch
         The sketch of all texts, or None where ``counts`` is exact.
     distinct
@@ -70,19 +85,13 @@ class ColumnCounts:
     rows: int
     nulls: int
     counts: pl.DataFrame
+    present: pl.DataFrame
     sketch: Sketch | None
     distinct: int
     sampled_rows: int
     by_length: Int64s
     distinct_entries: int
     positives: dict[str, pl.DataFrame]
-
-    @property
-    def present(self) -> pl.DataFrame:
-        """``counts`` without nulls; an entry of a list is never null."""
-        if self.column.is_list:
-            return self.counts
-        return self.counts.filter(~is_null_text(self.column))
 
     @property
     def occurrences(self) -> int:
@@ -92,10 +101,6 @@ class ColumnCounts:
         return self.rows
 
 
-def distinct(column: Column, values: pl.DataFrame, sketch: Sketch | None) -> int:
-    """Return the distinct values without nulls, estimated where there is a sketch.
-
-    The arguments are those of `ColumnTotals`.
-    """
-    present = values.filter(~is_null_text(column))
-    return sketch.with_counts(present).distinct if sketch else present.height
+def without_nulls(counts: pl.DataFrame, column: Column) -> pl.DataFrame:
+    """Return the counts of the texts that are values."""
+    return counts.filter(~is_null_text(column))

@@ -31,8 +31,7 @@ Z = 1.959964
 def column_statistics(counts: ColumnCounts, seed: int) -> ColumnStatistics:
     """Return the figures of a column."""
     column = counts.column
-    present = counts.present
-    ordered = np.sort(present[COUNT].to_numpy())[::-1]
+    ordered = np.sort(counts.present[COUNT].to_numpy())[::-1]
     hashing = hash_statistics(counts, seed) if has_buckets(column) else None
     return ColumnStatistics(
         name=column.name,
@@ -45,7 +44,7 @@ def column_statistics(counts: ColumnCounts, seed: int) -> ColumnStatistics:
         singletons=int((ordered == 1).sum()),
         entropy_bits=entropy(ordered),
         sampled_rows=counts.sampled_rows,
-        top=_top(counts, present),
+        top=_top(counts, int(ordered[TOP - 1]) if len(ordered) > TOP else 0),
         coverage=_coverage(ordered),
         hashing=hashing,
         recommendation=recommend(counts, hashing, seed) if hashing else None,
@@ -77,10 +76,9 @@ def wilson(positives: int, rows: int) -> LabelRate:
     return LabelRate(positives=positives, rate=rate, low=low, high=high)
 
 
-def _top(counts: ColumnCounts, present: pl.DataFrame) -> list[TopValue]:
+def _top(counts: ColumnCounts, least: int) -> list[TopValue]:
     # Cut first: sorting all values by text would cost more than counting them.
-    least = present[COUNT].top_k(TOP).min() if present.height > TOP else 0
-    frequent = present.filter(pl.col(COUNT) >= least)
+    frequent = counts.present.filter(pl.col(COUNT) >= least)
     ordered = frequent.sort(COUNT, VALUE, descending=[True, False]).head(TOP)
     total = int(counts.counts[COUNT].sum())
     positives = {

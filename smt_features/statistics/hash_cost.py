@@ -9,7 +9,7 @@ import polars as pl
 from smt_features.hashing import bucket, hashed
 from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.column_model import BucketLoad, Fill, HashStatistics
-from smt_features.statistics.sketch import COUNT, VALUE, Sketch
+from smt_features.statistics.sketch import COUNT, MAX_TRACKED, VALUE, Sketch
 from smt_features.statistics.value_counts import is_null_text
 
 MAX_FILL = 8
@@ -29,23 +29,27 @@ def hash_statistics(counts: ColumnCounts, seed: int) -> HashStatistics:
     if counts.sketch is not None:
         return _of_sketch(counts, counts.sketch, seed)
     column, texts = counts.column, counts.counts
-    buckets = texts.group_by(bucket(pl.col(VALUE), column, seed).alias("bucket")).agg(
-        values=pl.len().cast(pl.Int64), rows=pl.col(COUNT).sum()
-    )
-    alone = buckets.filter(pl.col("values") == 1)
-    fill = np.bincount(np.minimum(buckets["values"].to_numpy(), MAX_FILL), minlength=2)
+    ids = hashed(texts[VALUE], lambda text: bucket(text, column, seed))
+    rows = texts[COUNT].to_numpy()
     loads: list[BucketLoad] = []
     if column.buckets <= MAX_LOADS:
-        every = pl.DataFrame({"bucket": np.arange(column.buckets, dtype=np.int32)})
-        found = every.join(buckets, on="bucket", how="left", maintain_order="left").fill_null(0)
-        loads = [BucketLoad(values=v, rows=r) for _, v, r in found.iter_rows()]
+        filled = np.bincount(ids, minlength=column.buckets)
+        loaded = np.bincount(ids, rows, column.buckets)  # exact: whole numbers below 2^53
+        loads = [
+            BucketLoad(values=int(number), rows=int(total))
+            for number, total in zip(filled, loaded, strict=True)
+        ]
+    if column.buckets > MAX_TRACKED:  # too many for an array
+        ids = np.unique(ids, return_inverse=True)[1]
+    values = np.bincount(ids)
+    is_alone = values[ids] == 1
     return _statistics(
         counts,
         values=texts.height,
-        used=buckets.height,
-        alone_values=alone.height,
-        alone_rows=int(alone["rows"].sum()),
-        fill=fill,
+        used=int((values > 0).sum()),
+        alone_values=int(is_alone.sum()),
+        alone_rows=int(rows[is_alone].sum()),
+        fill=np.bincount(np.minimum(values, MAX_FILL), minlength=2),
         loads=loads,
     )
 

@@ -23,7 +23,7 @@ def positive_rows(cells: pl.DataFrame, schema: DatasetSchema) -> pa.Table:
     for label in labels:
         is_positive |= (cells[label] == "1").to_numpy()
     # Several times as fast as a gather, which looks at each column's whole text.
-    return detached(cells.filter(pl.Series(is_positive)).select(names))
+    return detached(cells.select(names).filter(pl.Series(is_positive)))
 
 
 class PositiveCounts:
@@ -43,7 +43,7 @@ class PositiveCounts:
         """Add what `positive_rows` returned."""
         self._waiting.add(rows)
         if self._waiting.is_enough:
-            self._count()
+            self.settle()
 
     def add_counts(self, label: str, name: str, counted: Counted) -> None:
         """Add counts of one label and column."""
@@ -51,10 +51,11 @@ class PositiveCounts:
 
     def of(self, name: str) -> dict[str, pl.DataFrame]:
         """Return ``value`` and ``count`` of one column, by label."""
-        self._count()
+        self.settle()
         return {label: found.frame() for (label, of), found in self._counts.items() if of == name}
 
-    def _count(self) -> None:
+    def settle(self) -> None:
+        """Count the rows that wait."""
         rows = self._waiting.take()
         if rows is None:
             return

@@ -99,8 +99,8 @@ def _colliding(hashes: npt.NDArray[np.uint32], rows: Int64s, buckets: int) -> fl
 
 def _unseen(counts: ColumnCounts) -> float:
     """Return the share of further rows that would have a new value, by Good and Turing."""
-    once = counts.counts.filter(pl.col(COUNT) == 1).height
-    return once / max(int(counts.counts[COUNT].sum()), 1)
+    rows = counts.counts[COUNT].to_numpy()
+    return int((rows == 1).sum()) / max(int(rows.sum()), 1)
 
 
 def _largest_id(counts: ColumnCounts) -> int:

@@ -6,7 +6,12 @@ import numpy as np
 import polars as pl
 
 from smt_features.parquet import OLDEST
-from smt_features.statistics.column_counts import ColumnCounts, ColumnTotals, distinct
+from smt_features.statistics.column_counts import (
+    ColumnCounts,
+    ColumnTotals,
+    without_nulls,
+)
+from smt_features.statistics.kind_counts import KindCounts
 from smt_features.statistics.positives import PositiveCounts
 from smt_features.statistics.sample import PLACE, RowSample
 from smt_features.statistics.sketch import COUNT, VALUE
@@ -17,14 +22,7 @@ from smt_features.string_views import Int64s
 from smt_features.user_runs import user_columns
 from smt_schemas import Column, DatasetSchema
 
-COUNTS = {
-    "split": pl.String,
-    "column": pl.String,
-    "kind": pl.String,
-    VALUE: pl.String,
-    COUNT: pl.Int64,
-}
-"""Columns of counts outside a builder."""
+_NO_TEXT = pl.Series([""])
 
 
 class SplitCounts:
@@ -73,13 +71,15 @@ class SplitCounts:
             self._add_combination(digits, rows)
         self._sample.add(counted.sample)
 
+    def settle(self) -> None:
+        """Count what waits, so that threads may ask for different columns."""
+        self._count_users()
+        self._positives.settle()
+
     def users(self) -> int | None:
         """Return the number of distinct users, or None where the schema names no user column."""
         named = [c for c in self.schema.columns if c.name == self.schema.user_column]
-        if not named:
-            return None
-        values = self._counted(named[0].name)
-        return distinct(named[0], values.frame(), values.sketch())
+        return self.totals(named[0]).distinct if named else None
 
     def totals(self, column: Column) -> ColumnTotals:
         """Return what was added up of a column."""
@@ -100,13 +100,14 @@ class SplitCounts:
 
     def column_of(self, totals: ColumnTotals) -> ColumnCounts:
         """Return the counts of a column, from what was added up of it."""
-        column, counts, sketch = totals.column, totals.values, totals.sketch
-        positives = totals.positives
+        column, counts, present = totals.column, totals.values, totals.present
+        positives, sketch = totals.positives, totals.sketch
         sample = pl.DataFrame()
         if sketch is not None:
             sketch = sketch.with_counts(counts)
             sample = self._sample.frame()
             counts = _count_sample(sample, column)
+            present = without_nulls(counts, column)
             positives = {
                 label: _count_sample(sample.filter(pl.col(label) == "1"), column)
                 for label in positives
@@ -116,42 +117,46 @@ class SplitCounts:
             rows=self._rows,
             nulls=totals.nulls,
             counts=counts,
+            present=counts if column.is_list else present,
             sketch=sketch,
-            distinct=distinct(column, totals.values, totals.sketch),
+            distinct=totals.distinct,
             sampled_rows=sample.height,
             by_length=totals.by_length,
             distinct_entries=totals.distinct_entries,
             positives=positives,
         )
 
-    def to_frames(self, split: str) -> Iterator[pl.DataFrame]:
-        """Yield all counts with the columns of ``COUNTS``, for other rows to be added to."""
-        yield from self.row_frames(split)
+    def all_counts(self, split: str) -> Iterator[KindCounts]:
+        """Yield all counts, for other rows to be added to."""
+        yield from self.row_counts(split)
         for column in self.schema.columns:
-            yield from self.column_frames(split, self.totals(column))
-        yield from self.sample_frames(split, whole=True)
+            yield from self.column_counts(split, self.totals(column))
+        yield from self.sample_counts(split, whole=True)
 
-    def row_frames(self, split: str) -> Iterator[pl.DataFrame]:
+    def row_counts(self, split: str) -> Iterator[KindCounts]:
         """Yield the counts of rows."""
-        yield _counts(split, "", "rows", [""], [self._rows])
-        yield _counts(split, "", "combination", [*self.combinations], [*self.combinations.values()])
+        yield KindCounts(split, "", "rows", _NO_TEXT, np.array([self._rows]))
+        digits = pl.Series([*self.combinations], dtype=pl.String)
+        rows = np.array([*self.combinations.values()], np.int64)
+        yield KindCounts(split, "", "combination", digits, rows)
 
-    def column_frames(self, split: str, totals: ColumnTotals) -> Iterator[pl.DataFrame]:
+    def column_counts(self, split: str, totals: ColumnTotals) -> Iterator[KindCounts]:
         """Yield the counts of a column."""
         name = totals.column.name
-        yield _counts(split, name, "value", totals.values[VALUE], totals.values[COUNT])
+        yield _of_frame(split, name, "value", totals.values)
         if totals.sketch:
             for kind, (places, numbers) in totals.sketch.state().items():
-                yield _counts(split, name, kind, _texts(places), numbers)
+                yield KindCounts(split, name, kind, _texts(places), numbers)
         # Beside a sketch nothing is made of them: the sample is used.
         for label, counts in totals.positives.items() if totals.sketch is None else ():
-            yield _counts(split, name, f"positive {label}", counts[VALUE], counts[COUNT])
+            yield _of_frame(split, name, f"positive {label}", counts)
         if totals.column.is_list:
             lengths = _texts(np.arange(len(totals.by_length)))
-            yield _counts(split, name, "length", lengths, totals.by_length)
-            yield _counts(split, name, "distinct", [""], [totals.distinct_entries])
+            yield KindCounts(split, name, "length", lengths, totals.by_length)
+            distinct = np.array([totals.distinct_entries])
+            yield KindCounts(split, name, "distinct", _NO_TEXT, distinct)
 
-    def sample_frames(self, split: str, *, whole: bool) -> Iterator[pl.DataFrame]:
+    def sample_counts(self, split: str, *, whole: bool) -> Iterator[KindCounts]:
         """Yield the sample of rows.
 
         Unless it is wanted ``whole``, as for other rows to be added to, columns without a sketch
@@ -162,10 +167,10 @@ class SplitCounts:
         if sketched or whole:
             sample = self._sample.frame()
             for name in self._values if whole else dict.fromkeys(labels + sketched):
-                yield _counts(split, name, "sample", sample[name], sample[PLACE])
+                yield KindCounts(split, name, "sample", sample[name], sample[PLACE].to_numpy())
 
     def add_frame(self, counts: pl.DataFrame) -> None:
-        """Add what `to_frames` yielded."""
+        """Add what `all_counts` yielded, as a frame."""
         sample: dict[str, pl.DataFrame] = {}
         for (column, kind), part in counts.group_by("column", "kind", maintain_order=True):
             name, numbers = str(column), part[COUNT].to_numpy()
@@ -218,16 +223,8 @@ def _count_runs(runs: pl.DataFrame, names: list[str]) -> dict[str, pl.DataFrame]
     return dict(zip(names, pl.collect_all(grouped), strict=True))
 
 
-def _counts(
-    split: str,
-    column: str,
-    kind: str,
-    values: pl.Series | list[str],
-    counts: pl.Series | Int64s | list[int],
-) -> pl.DataFrame:
-    frame = pl.DataFrame({VALUE: values, COUNT: counts}, schema={VALUE: pl.String, COUNT: pl.Int64})
-    place = {"split": split, "column": column, "kind": kind}
-    return frame.select(*(pl.lit(text).alias(name) for name, text in place.items()), pl.all())
+def _of_frame(split: str, column: str, kind: str, counts: pl.DataFrame) -> KindCounts:
+    return KindCounts(split, column, kind, counts[VALUE], counts[COUNT].to_numpy())
 
 
 def _texts(numbers: Int64s) -> pl.Series:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smt_features.files import published
-from smt_features.parquet import OLDEST
 from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.kind_counts import COUNTS, KindCounts
 from smt_features.statistics.kinds import has_buckets, rated_columns
 from smt_features.statistics.model import NAME, Statistics
 from smt_features.statistics.sketch import COUNT, MAX_TRACKED, REGISTERS, STATE, VALUE
-from smt_features.statistics.split_counts import COUNTS
+from smt_features.statistics.value_counts import NO_IDS
 from smt_schemas import DatasetSchema, UserError
 
 COUNTS_NAME = "value_counts.parquet"
@@ -37,20 +38,19 @@ class Publication:
     def of(cls, builder: StatisticsBuilder) -> "Publication":
         """Compute what is to be written."""
         file = io.BytesIO()
-        schema = pl.DataFrame(schema=COUNTS).to_arrow(compat_level=OLDEST).schema
         with pq.ParquetWriter(
             file,
-            schema,
+            KindCounts("", "", "", pl.Series(dtype=pl.String), NO_IDS).to_arrow().schema,
             compression="zstd",
-            use_dictionary=["split", "column", "kind", COUNT],
+            use_dictionary=["split", "column", "kind"],
             column_encoding={VALUE: "DELTA_BYTE_ARRAY"},
             write_statistics=False,
             store_schema=False,
         ) as writer:
 
-            def write(frames: Iterator[pl.DataFrame]) -> None:
-                if counts := [frame for frame in frames if frame.height]:
-                    writer.write_table(pl.concat(counts).to_arrow(compat_level=OLDEST))
+            def write(counted: Iterator[KindCounts]) -> None:
+                if tables := [part.to_arrow() for part in counted if len(part.counts)]:
+                    writer.write_table(pa.concat_tables(tables).unify_dictionaries())
 
             statistics = builder.finish(write)
         return cls(statistics, file.getvalue())
