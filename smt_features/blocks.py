@@ -16,7 +16,7 @@ import pyarrow as pa
 from smt_features.sources import Source
 from smt_schemas import UserError
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 16 << 20
 """Text that one block aims at: larger ones leave the cache, smaller ones cost more calls."""
 
 MAX_LINE_BYTES = 64 << 20

@@ -94,7 +94,7 @@ def encode_units(
         )
 
     reads = (read for unit in units for read in block_reads(unit, schema))
-    return ordered_map(work, reads, waiting=2)
+    return ordered_map(work, reads, waiting=1)
 
 
 def row_blocks(source: Source, schema: DatasetSchema) -> Iterator[RowBlock]:
