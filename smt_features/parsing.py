@@ -117,6 +117,7 @@ def _newlines(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 
 
 def _split(data: bytes, names: list[str], fmt: CsvFormat) -> pl.DataFrame:
+    # It leaves a chunk for each piece of the text: every later step would take them one by one.
     return pl.read_csv(
         data,
         has_header=False,
@@ -126,7 +127,7 @@ def _split(data: bytes, names: list[str], fmt: CsvFormat) -> pl.DataFrame:
         empty_string_is_null=False,
         missing_columns="insert",
         extra_columns="ignore",
-    )
+    ).rechunk()
 
 
 def _ragged(cells: pl.DataFrame, lines: LineIndex, columns: int) -> list[int]:

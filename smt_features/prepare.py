@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smt_features.example_blocks import feature_spec
 from smt_features.files import TEMPORARY
@@ -21,12 +22,16 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
 from smt_features.sources import Source, find_sources
-from smt_features.statistics.store import Publication, remove
+from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.files import remove
 from smt_features.units import divide
 from smt_features.verify import files_of, require_files
 from smt_features.vocabulary import FOLDER as VOCABULARY
 from smt_features.vocabulary_build import build_vocabularies
 from smt_schemas import UserError
+
+if TYPE_CHECKING:
+    from smt_features.statistics.store import Publication
 
 WORK = ".work"
 """Folder below the output that holds spilled rows while `prepare` runs."""
@@ -158,7 +163,7 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
     rows.rejected.publish(job.output)
     identity = run_identity(job.schema, job.options, job.seed, records)
     with ThreadPoolExecutor(1) as executor, Journal(job.output, identity) as journal:
-        statistics = executor.submit(Publication.of, rows.statistics) if rows.statistics else None
+        statistics = executor.submit(_statistics, rows.statistics) if rows.statistics else None
         manifest = Manifest(
             schema=job.schema,
             schema_digest=job.schema.digest,
@@ -177,6 +182,13 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
     manifest.write(job.output)
     journal.remove()
     return Prepared(manifest, job.output, rows.rejected)
+
+
+def _statistics(builder: StatisticsBuilder) -> "Publication":
+    # These models take a while to import, which the shards need not wait for.
+    from smt_features.statistics.store import Publication
+
+    return Publication.of(builder)
 
 
 def _require_good(job: PrepareJob, rows: Rows) -> None:

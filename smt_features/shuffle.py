@@ -7,6 +7,7 @@ Rows beyond a limit are sorted in runs on disk and merged by key range.
 
 import mmap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -96,28 +97,31 @@ class RowStore:
         """
         if not self._runs:
             if self._frames:
-                frame = pl.concat(self._frames, rechunk=True)
-                yield frame.drop(KEY), _order(frame)
+                keys = np.concatenate([frame[KEY].to_numpy() for frame in self._frames])
+                with ThreadPoolExecutor(1) as executor:
+                    order = executor.submit(_order, keys)
+                    frame = pl.concat([frame.drop(KEY) for frame in self._frames], rechunk=True)
+                yield frame, order.result()
             return
         mapped = [_map(path) for path in self.spill_all()]
         runs = [_table(buffer) for buffer in mapped]
-        keys = [run.column(KEY).to_numpy() for run in runs]
-        for low, high in _ranges(keys, -(-self.rows // self._run_rows)):
+        keys_of_runs = [run.column(KEY).to_numpy() for run in runs]
+        for low, high in _ranges(keys_of_runs, -(-self.rows // self._run_rows)):
             parts = []
-            for run, run_keys in zip(runs, keys, strict=True):
+            for run, run_keys in zip(runs, keys_of_runs, strict=True):
                 start, stop = np.searchsorted(run_keys, [low, high])
                 if high == np.iinfo(np.uint64).max:
                     stop = len(run_keys)
                 parts.append(run.slice(start, stop - start))
             frame = pl.DataFrame(pa.concat_tables(parts).combine_chunks())
-            yield frame.drop(KEY), _order(frame)
+            yield frame.drop(KEY), _order(frame[KEY].to_numpy())
             for buffer in mapped:  # pages that were read would count as this process's memory
                 buffer.madvise(mmap.MADV_DONTNEED)
 
     def _spill(self) -> None:
         path = self._directory / f"run-{len(self._runs):05}.arrow"
         frame = pl.concat(self._frames, rechunk=True)
-        table = frame[_order(frame)].to_arrow(compat_level=OLDEST)
+        table = frame[_order(frame[KEY].to_numpy())].to_arrow(compat_level=OLDEST)
         with (
             writing(path),
             pa.OSFile(str(path), "wb") as file,
@@ -129,8 +133,7 @@ class RowStore:
         self._held = 0
 
 
-def _order(frame: pl.DataFrame) -> Int64s:
-    keys = frame[KEY].to_numpy()
+def _order(keys: npt.NDArray[np.uint64]) -> Int64s:
     order = np.argsort(keys)
     ordered = keys[order]
     # Several times as fast as a stable sort, which only equal keys need: they almost never are.

@@ -13,9 +13,9 @@ from smt_features.files import published
 from smt_features.manifest import Hash
 from smt_features.statistics.column_model import ColumnStatistics
 from smt_features.statistics.drift_model import Drift, Model
+from smt_features.statistics.files import STATISTICS_NAME
 from smt_schemas import UsageError, UserError, describe
 
-NAME = "statistics.json"
 FORMAT: Literal["smt-statistics"] = "smt-statistics"
 VERSION: Literal[2] = 2
 MAX_BYTES = 64 << 20
@@ -120,7 +120,7 @@ class Statistics(Model):
 
     def write(self, directory: Path) -> None:
         """Write ``statistics.json`` into a folder."""
-        with published(directory / NAME) as temporary:
+        with published(directory / STATISTICS_NAME) as temporary:
             temporary.write_text(self.to_json(), encoding="utf-8")
 
     @classmethod
@@ -132,10 +132,10 @@ class Statistics(Model):
         UserError
             When the folder has none, or the file holds something else.
         """
-        path = directory / NAME
+        path = directory / STATISTICS_NAME
         remedy = "Run `smt prepare --overwrite` to write it anew."
         if not path.is_file():
-            msg = f"{directory} has no {NAME}. {remedy}"
+            msg = f"{directory} has no {STATISTICS_NAME}. {remedy}"
             raise UserError(msg)
         try:
             if path.stat().st_size > MAX_BYTES:

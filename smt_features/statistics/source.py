@@ -14,8 +14,10 @@ from smt_features.sources import find_sources
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.drift import compare_splits
 from smt_features.statistics.drift_model import Comparison, Drift
-from smt_features.statistics.model import NAME, Statistics
-from smt_features.statistics.store import COUNTS_NAME, read_counts
+from smt_features.statistics.files import COUNTS_NAME, STATISTICS_NAME
+from smt_features.statistics.finish import finish
+from smt_features.statistics.model import Statistics
+from smt_features.statistics.store import read_counts
 from smt_features.statistics.tally import Tally
 from smt_features.units import Unit
 from smt_schemas import DatasetSchema, UserError, taobao
@@ -75,7 +77,7 @@ def find_statistics(
         judged = found.statistics.model_copy(update={"drift": drift})
         return Found(judged, found.path, found.rejected_rows)
     builder, rejected = _count_raw_files(path, schema or taobao(), progress)
-    return Found(builder.finish(), path, rejected)
+    return Found(finish(builder), path, rejected)
 
 
 def compare(
@@ -156,8 +158,8 @@ def _of_dataset(directory: Path) -> Found:
     counted = {name: split.rows for name, split in statistics.splits.items()}
     if (statistics.schema_digest, statistics.hash) != (manifest.schema_digest, manifest.hash):
         counted = {}
-    _require_same_rows(directory / NAME, counted, manifest)
-    return Found(statistics, directory / NAME, manifest.rejected_rows)
+    _require_same_rows(directory / STATISTICS_NAME, counted, manifest)
+    return Found(statistics, directory / STATISTICS_NAME, manifest.rejected_rows)
 
 
 def _require_same_rows(path: Path, counted: dict[str, int], manifest: Manifest) -> None:

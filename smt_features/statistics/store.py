@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 
 from smt_features.files import published
 from smt_features.statistics.builder import StatisticsBuilder
+from smt_features.statistics.files import COUNTS_NAME
+from smt_features.statistics.finish import finish
 from smt_features.statistics.kind_counts import COUNTS, KindCounts
 from smt_features.statistics.kinds import has_buckets, rated_columns
-from smt_features.statistics.model import NAME, Statistics
+from smt_features.statistics.model import Statistics
 from smt_features.statistics.sketch import COUNT, MAX_TRACKED, REGISTERS, STATE, VALUE
 from smt_features.statistics.value_counts import NO_IDS
 from smt_schemas import DatasetSchema, UserError
-
-COUNTS_NAME = "value_counts.parquet"
 
 MAX_BYTES = 1 << 30
 """A larger file holds no counts of ours."""
@@ -52,7 +52,7 @@ class Publication:
                 if tables := [part.to_arrow() for part in counted if len(part.counts)]:
                     writer.write_table(pa.concat_tables(tables).unify_dictionaries())
 
-            statistics = builder.finish(write)
+            statistics = finish(builder, write)
         return cls(statistics, file.getvalue())
 
     def write(self, directory: Path) -> None:
@@ -60,12 +60,6 @@ class Publication:
         with published(directory / COUNTS_NAME) as temporary:
             temporary.write_bytes(self.counts)
         self.statistics.write(directory)
-
-
-def remove(directory: Path) -> None:
-    """Remove the statistics of a dataset that is to be replaced."""
-    for name in (NAME, COUNTS_NAME):
-        (directory / name).unlink(missing_ok=True)
 
 
 def read_counts(directory: Path, schema: DatasetSchema, hash_seed: int) -> StatisticsBuilder:

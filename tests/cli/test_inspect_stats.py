@@ -16,7 +16,8 @@ from smt_cli.main import app
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_features.statistics.drift_model import Comparison
-from smt_features.statistics.model import NAME, Statistics
+from smt_features.statistics.files import STATISTICS_NAME
+from smt_features.statistics.model import Statistics
 from smt_features.statistics.text import compact, percent, printable
 from smt_features.synth import synthesize
 from smt_schemas import UserError, taobao
@@ -54,7 +55,7 @@ def test_tables_name_every_column_and_fit_100_columns(data: Path) -> None:
 
 
 def test_json_is_what_prepare_wrote(data: Path) -> None:
-    expected = (data / "shards" / NAME).read_text(encoding="utf-8")
+    expected = (data / "shards" / STATISTICS_NAME).read_text(encoding="utf-8")
 
     assert run(data, "--json").output == expected
     assert run(data / "shards", "--json").output == expected
@@ -93,8 +94,10 @@ def test_bad_rows_of_raw_files_are_left_out_and_counted(raw: Path) -> None:
 def test_statistics_of_another_dataset_are_refused(data: Path, tmp_path: Path) -> None:
     shards = tmp_path / "shards"
     shutil.copytree(data / "shards", shards)
-    text = (shards / NAME).read_text(encoding="utf-8")
-    (shards / NAME).write_text(text.replace('"rows": 1600', '"rows": 1601'), encoding="utf-8")
+    text = (shards / STATISTICS_NAME).read_text(encoding="utf-8")
+    (shards / STATISTICS_NAME).write_text(
+        text.replace('"rows": 1600', '"rows": 1601'), encoding="utf-8"
+    )
 
     error = run(tmp_path).exception
 

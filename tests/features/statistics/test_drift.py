@@ -13,6 +13,7 @@ import pytest
 from smt_features.cell_rows import cell_rows
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.drift_model import ColumnDrift, Drift
+from smt_features.statistics.finish import finish
 from smt_features.statistics.tally import tally
 from smt_schemas import DatasetSchema, DriftThresholds, UsageError, taobao
 
@@ -61,7 +62,7 @@ def drift_of(
     for split, rows in {"train": reference, "test": current}.items():
         places = np.random.default_rng(1).integers(0, 1 << 63, rows.height)
         builder.add_tally(split, tally(cell_rows(rows, schema), schema, places))
-    return builder.finish().drift[0]
+    return finish(builder).drift[0]
 
 
 def column_in(drift: Drift, name: str) -> ColumnDrift:

@@ -19,6 +19,7 @@ from smt_features.reading import PrepareJob
 from smt_features.statistics import recommendation, sample, sketch, value_counts
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.column_model import ColumnStatistics
+from smt_features.statistics.finish import finish
 from smt_features.statistics.sketch import STANDARD_ERROR, Sketch
 from smt_features.statistics.tally import tally
 from smt_schemas import Column, DatasetSchema, taobao
@@ -80,7 +81,7 @@ def builder_of(frame: pl.DataFrame, schema: DatasetSchema, piece_rows: int) -> S
 
 def column_in(frame: pl.DataFrame, buckets: int) -> ColumnStatistics:
     builder = builder_of(frame, schema_of(buckets), 1_500)
-    return builder.finish().splits["train"].by_name()["key"]
+    return finish(builder).splits["train"].by_name()["key"]
 
 
 @pytest.mark.parametrize("values", [100, 3_000, 60_000, 200_000])
@@ -201,7 +202,7 @@ def test_integers_taken_as_they_are_never_collide() -> None:
     ids = [str(5_000_000 + number) for number in range(3_000)]
     frame = pl.DataFrame({"clk": ["0"] * 6_000, "key": ids * 2})
 
-    found = builder_of(frame, schema, 1_500).finish().splits["train"].by_name()["key"]
+    found = finish(builder_of(frame, schema, 1_500)).splits["train"].by_name()["key"]
 
     hashing = found.hashing
     assert hashing is not None
@@ -254,7 +255,7 @@ def test_parts_of_a_sketched_column_give_the_statistics_of_the_whole(rows: pl.Da
         part.add_tally("train", tally(cell_rows(piece, schema), schema, places[start:end]))
         merged.add_frame(part.to_frame())
 
-    assert merged.finish().to_json() == whole.finish().to_json()
+    assert finish(merged).to_json() == finish(whole).to_json()
 
 
 def test_a_dataset_prepared_in_parts_has_the_same_bytes_beyond_the_limit(

@@ -16,7 +16,9 @@ import pytest
 from smt_features.cell_rows import cell_rows
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.column_model import ColumnStatistics, HashStatistics
-from smt_features.statistics.model import NAME, Statistics
+from smt_features.statistics.files import STATISTICS_NAME
+from smt_features.statistics.finish import finish
+from smt_features.statistics.model import Statistics
 from smt_features.statistics.sample import SAMPLE_ROWS
 from smt_features.statistics.tally import tally
 from smt_schemas import Column, DatasetSchema, UsageError, UserError, taobao
@@ -82,7 +84,7 @@ def build(
                 split,
                 tally(cell_rows(piece, schema), schema, numbers),
             )
-    return builder.finish()
+    return finish(builder)
 
 
 def bucket_of(text: str, column: Column, seed: int) -> int:
@@ -285,7 +287,7 @@ def test_statistics_survive_writing_and_reading(tmp_path: Path) -> None:
     statistics.write(tmp_path)
 
     assert Statistics.read(tmp_path) == statistics
-    assert (tmp_path / NAME).read_text(encoding="utf-8") == statistics.to_json()
+    assert (tmp_path / STATISTICS_NAME).read_text(encoding="utf-8") == statistics.to_json()
 
 
 @pytest.mark.parametrize(
@@ -302,7 +304,7 @@ def test_a_file_that_holds_something_else_is_refused(
     tmp_path: Path, damage: dict[str, Any]
 ) -> None:
     valid = json.loads(build(small_schema(), {"train": small_rows(5)}, 5).to_json())
-    (tmp_path / NAME).write_text(json.dumps(valid | damage))
+    (tmp_path / STATISTICS_NAME).write_text(json.dumps(valid | damage))
 
     with pytest.raises(UserError, match="smt prepare --overwrite"):
         Statistics.read(tmp_path)
@@ -310,7 +312,7 @@ def test_a_file_that_holds_something_else_is_refused(
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1]", b'{"format": NaN}'])
 def test_a_file_that_is_not_json_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / NAME).write_bytes(content)
+    (tmp_path / STATISTICS_NAME).write_bytes(content)
 
     with pytest.raises(UserError, match="no valid statistics"):
         Statistics.read(tmp_path)

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from smt_features import Dataset
-from smt_features.statistics.model import NAME
+from smt_features.statistics.files import COUNTS_NAME, STATISTICS_NAME
+from smt_features.statistics.finish import finish
 from smt_features.statistics.source import compare, find_statistics
-from smt_features.statistics.store import COUNTS_NAME, read_counts
+from smt_features.statistics.store import read_counts
 from smt_schemas import DatasetSchema, UserError, taobao
 
 TAGS = {"column": pl.lit("tag_brand_list")}
@@ -24,7 +25,9 @@ def dataset(prepared: Callable[..., Dataset], log_lines: Callable[..., list[str]
 def test_counts_give_the_statistics_that_were_written(dataset: Dataset) -> None:
     builder = read_counts(dataset.directory, dataset.schema, 0)
 
-    assert builder.finish().to_json() == (dataset.directory / NAME).read_text(encoding="utf-8")
+    assert finish(builder).to_json() == (dataset.directory / STATISTICS_NAME).read_text(
+        encoding="utf-8"
+    )
 
 
 def test_shards_are_compared_as_their_raw_files_are(
