@@ -10,14 +10,17 @@ from smt_features.cell_rows import CellRows
 from smt_features.lists import Runs, SplitLists
 from smt_features.statistics.positives import positive_rows
 from smt_features.statistics.sample import NO_LIMIT, rows_below
+from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.statistics.value_counts import (
+    NO_IDS,
+    NO_TEXTS,
     Counted,
     as_ids,
     count_columns,
     count_weighted,
 )
 from smt_features.statistics.waiting import detached
-from smt_features.string_views import Int64s
+from smt_features.string_views import Bools, Int64s
 from smt_schemas import DatasetSchema
 
 RUN_ROWS = "__rows"
@@ -84,32 +87,41 @@ def tally(rows: CellRows, schema: DatasetSchema, places: Int64s, limit: int = NO
         Rows whose number is below are given to the sample; see `RowSample.limit`.
     """
     cells, split, users = rows
-    of_user = users.cells.columns
-    single = [c.name for c in schema.columns if c.name not in of_user and not c.is_list]
+    labels = {label.name: (cells[label.name] == "1").to_numpy() for label in schema.labels}
+    counted_apart = [*users.cells.columns, *labels]
+    single = [c.name for c in schema.columns if c.name not in counted_apart and not c.is_list]
     values = count_columns(cells, single)
+    values |= {name: _count_label(is_one) for name, is_one in labels.items()}
     lists = {}
     for column in schema.columns:
         if column.is_list:
             values[column.name], lists[column.name] = _tally_lists(split[column.name])
-    labels = [label.name for label in schema.labels]
     return Tally(
         rows=cells.height,
         sample=rows_below(cells, places, limit),
         values=values,
         user_runs=detached(users.cells.with_columns(pl.Series(RUN_ROWS, users.lengths))),
         lists=lists,
-        positives=positive_rows(cells, schema),
-        combinations=_combinations(cells, labels),
+        positives=positive_rows(cells, schema, labels),
+        combinations=_combinations(list(labels.values())),
     )
 
 
-def _combinations(cells: pl.DataFrame, labels: list[str]) -> dict[str, int]:
+def _count_label(is_one: Bools) -> Counted:
+    ones = int(is_one.sum())
+    numbers = {"0": len(is_one) - ones, "1": ones}
+    texts = [text for text, rows in numbers.items() if rows]
+    counts = pl.Series([rows for rows in numbers.values() if rows], dtype=pl.Int64)
+    return Counted(NO_IDS, NO_IDS, pl.DataFrame({VALUE: texts, COUNT: counts}, NO_TEXTS.schema))
+
+
+def _combinations(labels: list[Bools]) -> dict[str, int]:
     if not 0 < len(labels) < 64:
         return {}
     # One number for all labels: grouping by several columns takes several times as long.
-    codes = np.zeros(cells.height, np.int64)
-    for bit, label in enumerate(labels):
-        codes |= (cells[label] == "1").to_numpy().astype(np.int64) << bit
+    codes = np.zeros(len(labels[0]), np.int64)
+    for bit, is_one in enumerate(labels):
+        codes |= is_one.astype(np.int64) << bit
     counted = pl.Series(codes).value_counts()
     return {
         "".join("01"[code >> bit & 1] for bit in range(len(labels))): rows

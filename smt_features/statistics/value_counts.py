@@ -64,11 +64,13 @@ def count_columns(cells: pl.DataFrame, names: list[str]) -> dict[str, Counted]:
     many = [name for name in names if distinct[name].item() >= 100] if names else []
     ids = {name: as_ids(cells[name]) for name in many}
     is_id = {name: found >= 0 for name, found in ids.items()}
-    texts = group_texts(cells, names, {name: pl.Series(~found) for name, found in is_id.items()})
+    others = {name: pl.Series(~found) for name, found in is_id.items() if not found.all()}
+    texts = group_texts(cells, [n for n in names if n in others or n not in ids], others)
     counted = {}
     for name in names:
         numbers = ids[name][is_id[name]] if name in ids else NO_IDS
-        counted[name] = Counted(numbers, np.ones(len(numbers), np.int64), texts[name])
+        weights = np.ones(len(numbers), np.int64)
+        counted[name] = Counted(numbers, weights, texts.get(name, NO_TEXTS))
     return counted
 
 
