@@ -108,15 +108,17 @@ class RowStore:
         keys_of_runs = [run.column(KEY).to_numpy() for run in runs]
         for low, high in _ranges(keys_of_runs, -(-self.rows // self._run_rows)):
             parts = []
-            for run, run_keys in zip(runs, keys_of_runs, strict=True):
+            for run, run_keys, buffer in zip(runs, keys_of_runs, mapped, strict=True):
                 start, stop = np.searchsorted(run_keys, [low, high])
                 if high == np.iinfo(np.uint64).max:
                     stop = len(run_keys)
-                parts.append(run.slice(start, stop - start))
-            frame = pl.DataFrame(pa.concat_tables(parts).combine_chunks())
-            yield frame.drop(KEY), _order(frame[KEY].to_numpy())
-            for buffer in mapped:  # pages that were read would count as this process's memory
+                parts.append(_copied(run.slice(start, stop - start)))
+                # Pages that were read would count as this process's memory, and what the system
+                # maps around them is several times as much.
                 buffer.madvise(mmap.MADV_DONTNEED)
+            frame = pl.DataFrame(pa.concat_tables(parts).combine_chunks())
+            del parts
+            yield frame.drop(KEY), _order(frame[KEY].to_numpy())
 
     def _spill(self) -> None:
         path = self._directory / f"run-{len(self._runs):05}.arrow"
@@ -147,6 +149,11 @@ def _map(path: Path) -> mmap.mmap:
 
 def _table(buffer: mmap.mmap) -> pa.Table:
     return pa.ipc.open_file(pa.py_buffer(buffer)).read_all()
+
+
+def _copied(table: pa.Table) -> pa.Table:
+    columns = [pa.concat_arrays(column.chunks) for column in table.columns]
+    return pa.Table.from_arrays(columns, schema=table.schema)
 
 
 def _ranges(

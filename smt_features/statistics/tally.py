@@ -10,7 +10,6 @@ from smt_features.cell_rows import CellRows
 from smt_features.lists import Runs, SplitLists
 from smt_features.statistics.positives import positive_rows
 from smt_features.statistics.sample import NO_LIMIT, rows_below
-from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.statistics.value_counts import (
     NO_IDS,
     NO_TEXTS,
@@ -109,10 +108,8 @@ def tally(rows: CellRows, schema: DatasetSchema, places: Int64s, limit: int = NO
 
 def _count_label(is_one: Bools) -> Counted:
     ones = int(is_one.sum())
-    numbers = {"0": len(is_one) - ones, "1": ones}
-    texts = [text for text, rows in numbers.items() if rows]
-    counts = pl.Series([rows for rows in numbers.values() if rows], dtype=pl.Int64)
-    return Counted(NO_IDS, NO_IDS, pl.DataFrame({VALUE: texts, COUNT: counts}, NO_TEXTS.schema))
+    found = [(text, rows) for text, rows in (("0", len(is_one) - ones), ("1", ones)) if rows]
+    return Counted(NO_IDS, NO_IDS, pl.DataFrame(found, NO_TEXTS.schema, orient="row"))
 
 
 def _combinations(labels: list[Bools]) -> dict[str, int]:
@@ -122,10 +119,10 @@ def _combinations(labels: list[Bools]) -> dict[str, int]:
     codes = np.zeros(len(labels[0]), np.int64)
     for bit, is_one in enumerate(labels):
         codes |= is_one.astype(np.int64) << bit
-    counted = pl.Series(codes).value_counts()
+    found, rows = np.unique(codes, return_counts=True)
     return {
-        "".join("01"[code >> bit & 1] for bit in range(len(labels))): rows
-        for code, rows in counted.iter_rows()
+        "".join("01"[code >> bit & 1] for bit in range(len(labels))): number
+        for code, number in zip(found.tolist(), rows.tolist(), strict=True)
     }
 
 
