@@ -17,7 +17,10 @@ from smt_features.sources import Source
 from smt_schemas import UserError
 
 BLOCK_BYTES = 16 << 20
-"""Text that one block aims at: larger ones leave the cache, smaller ones cost more calls."""
+"""Text that one block aims at: larger ones leave the cache, smaller ones cost more calls.
+
+It has at most 2^24 lines, as many as `shuffle.row_keys` can number.
+"""
 
 MAX_LINE_BYTES = 64 << 20
 """A longer line is no line of a log."""

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from pydantic import BaseModel, ConfigDict
 
+from smt_features.blocks import BLOCK_BYTES
 from smt_features.files import sha256
 from smt_features.manifest import Manifest, PrepareOptions, SourceRecord
 from smt_features.sources import Source
@@ -26,6 +27,8 @@ class RunIdentity(BaseModel):
         Name, bytes and SHA-256 of each raw file.
     libraries
         Versions of the libraries that encode and write.
+    block_bytes
+        Text of a block: where a row stands in its block decides its place in the shards.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -35,6 +38,7 @@ class RunIdentity(BaseModel):
     options: PrepareOptions
     sources: list[tuple[str, int, str]]
     libraries: dict[str, str]
+    block_bytes: int
 
     def changes(self, now: "RunIdentity") -> list[str]:
         """Return what is not so now, in words of the command line."""
@@ -43,6 +47,7 @@ class RunIdentity(BaseModel):
             ("--seed", self.seed, now.seed),
             ("the raw files", self.sources, now.sources),
             ("the installed libraries", self.libraries, now.libraries),
+            ("the size of a block", self.block_bytes, now.block_bytes),
         ]
         pairs += [
             (f"--{name.replace('_', '-')}", getattr(self.options, name), getattr(now.options, name))
@@ -109,6 +114,7 @@ def run_identity(
         options=options,
         sources=[(source.name, source.bytes, source.sha256) for source in sources],
         libraries={library: version(library) for library in _WRITERS},
+        block_bytes=BLOCK_BYTES,
     )
 
 

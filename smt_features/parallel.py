@@ -32,7 +32,7 @@ def ordered_map(
     ``at_most``.
     """
     threads = usable_cores() + waiting
-    threads = min(threads, at_most or threads)
+    threads = threads if at_most is None else min(threads, at_most)
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as executor:
         try:

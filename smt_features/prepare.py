@@ -22,7 +22,6 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
 from smt_features.sources import Source, find_sources
-from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.files import remove
 from smt_features.units import divide
 from smt_features.verify import files_of, require_files
@@ -31,6 +30,7 @@ from smt_features.vocabulary_build import build_vocabularies
 from smt_schemas import UserError
 
 if TYPE_CHECKING:
+    from smt_features.statistics.builder import StatisticsBuilder
     from smt_features.statistics.store import Publication
 
 WORK = ".work"
@@ -184,7 +184,7 @@ def publish(job: PrepareJob, rows: Rows, digests: SourceDigests, progress: Progr
     return Prepared(manifest, job.output, rows.rejected)
 
 
-def _statistics(builder: StatisticsBuilder) -> "Publication":
+def _statistics(builder: "StatisticsBuilder") -> "Publication":
     # These models take a while to import, which the shards need not wait for.
     from smt_features.statistics.store import Publication
 

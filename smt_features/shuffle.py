@@ -107,18 +107,9 @@ class RowStore:
         runs = [_table(buffer) for buffer in mapped]
         keys_of_runs = [run.column(KEY).to_numpy() for run in runs]
         for low, high in _ranges(keys_of_runs, -(-self.rows // self._run_rows)):
-            parts = []
-            for run, run_keys, buffer in zip(runs, keys_of_runs, mapped, strict=True):
-                start, stop = np.searchsorted(run_keys, [low, high])
-                if high == np.iinfo(np.uint64).max:
-                    stop = len(run_keys)
-                parts.append(_copied(run.slice(start, stop - start)))
-                # Pages that were read would count as this process's memory, and what the system
-                # maps around them is several times as much.
-                buffer.madvise(mmap.MADV_DONTNEED)
-            frame = pl.DataFrame(pa.concat_tables(parts).combine_chunks())
-            del parts
-            yield frame.drop(KEY), _order(frame[KEY].to_numpy())
+            within = [_within(keys, low, high) for keys in keys_of_runs]
+            if any(rows.stop > rows.start for rows in within):
+                yield _gathered(runs, within, mapped)
 
     def _spill(self) -> None:
         path = self._directory / f"run-{len(self._runs):05}.arrow"
@@ -151,9 +142,29 @@ def _table(buffer: mmap.mmap) -> pa.Table:
     return pa.ipc.open_file(pa.py_buffer(buffer)).read_all()
 
 
-def _copied(table: pa.Table) -> pa.Table:
-    columns = [pa.concat_arrays(column.chunks) for column in table.columns]
-    return pa.Table.from_arrays(columns, schema=table.schema)
+def _within(keys: npt.NDArray[np.uint64], low: np.uint64, high: np.uint64) -> slice:
+    start, stop = np.searchsorted(keys, [low, high])
+    return slice(int(start), len(keys) if high == np.iinfo(np.uint64).max else int(stop))
+
+
+def _gathered(
+    runs: list[pa.Table], within: list[slice], mapped: list[mmap.mmap]
+) -> tuple[pl.DataFrame, Int64s]:
+    """Copy some rows of each run, and return them with their order by key."""
+    columns = []
+    for name in runs[0].column_names:
+        parts = [
+            chunk
+            for run, rows in zip(runs, within, strict=True)
+            for chunk in run.column(name).slice(rows.start, rows.stop - rows.start).chunks
+        ]
+        columns.append(pa.concat_arrays(parts))  # copies, even a single one
+        # Pages that were read would count as this process's memory, and what the system maps
+        # around them is several times as much.
+        for buffer in mapped:
+            buffer.madvise(mmap.MADV_DONTNEED)
+    frame = pl.DataFrame(pa.record_batch(columns, names=runs[0].column_names))
+    return frame.drop(KEY), _order(frame[KEY].to_numpy())
 
 
 def _ranges(

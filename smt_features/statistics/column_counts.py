@@ -47,13 +47,6 @@ class ColumnTotals:
             return int(self.by_length[0])
         return int(self.values[COUNT].sum()) - int(self.present[COUNT].sum())
 
-    @property
-    def distinct(self) -> int:
-        """Distinct values without nulls, estimated where there is a sketch."""
-        return (
-            self.sketch.with_counts(self.present).distinct if self.sketch else self.present.height
-        )
-
 
 @dataclass(frozen=True)
 class ColumnCounts:
@@ -104,3 +97,11 @@ class ColumnCounts:
 def without_nulls(counts: pl.DataFrame, column: Column) -> pl.DataFrame:
     """Return the counts of the texts that are values."""
     return counts.filter(~is_null_text(column))
+
+
+def distinct(present: pl.DataFrame, sketch: Sketch | None) -> int:
+    """Return the distinct values without nulls, estimated where there is a sketch.
+
+    The arguments are those of `ColumnTotals`.
+    """
+    return sketch.with_counts(present).distinct if sketch else present.height

@@ -44,8 +44,8 @@ def finish(
     users = [distinct_users(splits[first], splits[other]) for other in others]
     columns = []
     work = partial(_finish_column, builder, users)
-    for column in ordered_map(work, builder.schema.columns, at_most=_COLUMNS):
-        write(iter(column.counts))
+    for counts_of_column, column in ordered_map(work, builder.schema.columns, at_most=_COLUMNS):
+        write(iter(counts_of_column))
         columns.append(column)
     return Statistics(
         schema_digest=builder.schema.digest,
@@ -68,24 +68,22 @@ def finish(
 
 
 class _Finished(NamedTuple):
-    """A column: its counts, its figures by split, and its drift from the first to each other."""
+    """A column: its figures by split, and its drift from the first split to each other."""
 
-    counts: list[KindCounts]
     statistics: list[ColumnStatistics]
     drift: list[ColumnDrift]
 
 
 def _finish_column(
     builder: StatisticsBuilder, users: list[tuple[int, int] | None], column: Column
-) -> _Finished:
+) -> tuple[list[KindCounts], _Finished]:
     counts: list[KindCounts] = []
     found: list[ColumnCounts] = []
     for name, split in builder.splits.items():
         totals = split.totals(column)
         counts += split.column_counts(name, totals)
         found.append(split.column_of(totals))
-    return _Finished(
-        counts=counts,
+    return counts, _Finished(
         statistics=[column_statistics(each, builder.hash_seed) for each in found],
         drift=[
             column_drift(found[0], other, both, builder.schema.drift)

@@ -46,24 +46,32 @@ class RowSample:
         self.limit = NO_LIMIT
         self._tables: list[pa.Table] = []
         self._rows = 0
+        self._is_settled = False
 
     def add(self, rows: pa.Table) -> None:
         """Add rows that have their random numbers in ``PLACE``."""
         self._tables.append(rows)
         self._rows += rows.num_rows
+        self._is_settled = False
         if self._rows > 4 * SAMPLE_ROWS:
             self._shrink()
 
     def frame(self) -> pl.DataFrame:
         """Return the sample, sorted by ``PLACE``."""
         if self._tables:
-            self._shrink()
+            self.settle()
             return pl.DataFrame(self._tables[0])
         return pl.DataFrame(schema={PLACE: pl.Int64})
+
+    def settle(self) -> None:
+        """Draw the sample, so that threads may ask for it."""
+        if self._tables and not self._is_settled:
+            self._shrink()
 
     def _shrink(self) -> None:
         rows = pl.DataFrame(pa.concat_tables(self._tables)).sort(PLACE).head(SAMPLE_ROWS)
         self._tables = [detached(rows)]
         self._rows = rows.height
+        self._is_settled = True
         if rows.height == SAMPLE_ROWS:
             self.limit = rows[PLACE][-1]

@@ -9,6 +9,7 @@ from smt_features.parquet import OLDEST
 from smt_features.statistics.column_counts import (
     ColumnCounts,
     ColumnTotals,
+    distinct,
     without_nulls,
 )
 from smt_features.statistics.kind_counts import KindCounts
@@ -22,7 +23,7 @@ from smt_features.string_views import Int64s
 from smt_features.user_runs import user_columns
 from smt_schemas import Column, DatasetSchema
 
-_NO_TEXT = pl.Series([""])
+_NO_VALUE = pl.Series([""])
 
 
 class SplitCounts:
@@ -75,11 +76,15 @@ class SplitCounts:
         """Count what waits, so that threads may ask for different columns."""
         self._count_users()
         self._positives.settle()
+        self._sample.settle()
 
     def users(self) -> int | None:
         """Return the number of distinct users, or None where the schema names no user column."""
         named = [c for c in self.schema.columns if c.name == self.schema.user_column]
-        return self.totals(named[0]).distinct if named else None
+        if not named:
+            return None
+        values = self._counted(named[0].name)
+        return distinct(without_nulls(values.frame(), named[0]), values.sketch())
 
     def totals(self, column: Column) -> ColumnTotals:
         """Return what was added up of a column."""
@@ -119,7 +124,7 @@ class SplitCounts:
             counts=counts,
             present=counts if column.is_list else present,
             sketch=sketch,
-            distinct=totals.distinct,
+            distinct=distinct(totals.present, totals.sketch),
             sampled_rows=sample.height,
             by_length=totals.by_length,
             distinct_entries=totals.distinct_entries,
@@ -135,7 +140,7 @@ class SplitCounts:
 
     def row_counts(self, split: str) -> Iterator[KindCounts]:
         """Yield the counts of rows."""
-        yield KindCounts(split, "", "rows", _NO_TEXT, np.array([self._rows]))
+        yield KindCounts(split, "", "rows", _NO_VALUE, np.array([self._rows]))
         digits = pl.Series([*self.combinations], dtype=pl.String)
         rows = np.array([*self.combinations.values()], np.int64)
         yield KindCounts(split, "", "combination", digits, rows)
@@ -153,8 +158,8 @@ class SplitCounts:
         if totals.column.is_list:
             lengths = _texts(np.arange(len(totals.by_length)))
             yield KindCounts(split, name, "length", lengths, totals.by_length)
-            distinct = np.array([totals.distinct_entries])
-            yield KindCounts(split, name, "distinct", _NO_TEXT, distinct)
+            entries = np.array([totals.distinct_entries])
+            yield KindCounts(split, name, "distinct", _NO_VALUE, entries)
 
     def sample_counts(self, split: str, *, whole: bool) -> Iterator[KindCounts]:
         """Yield the sample of rows.

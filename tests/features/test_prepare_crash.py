@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from smt_features.blocks import BLOCK_BYTES
 from smt_features.lock import locked
 from smt_features.manifest import Manifest
 
@@ -118,6 +119,23 @@ def test_an_unfinished_run_is_not_taken_up_with_other_options(
     subprocess.run([*other, "--overwrite"], check=True, stdout=subprocess.DEVNULL)
     assert Manifest.read(output).hash.seed == 1
     assert not same_files(output, whole[0])
+
+
+def test_an_unfinished_run_of_a_version_with_other_blocks_is_not_taken_up(
+    raw: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "shards"
+    kill_after_the_first_shard(raw, output)
+    journal = output / ".journal"
+    text = journal.read_text()
+    journal.write_text(text.replace(f'block_bytes\\":{BLOCK_BYTES}', 'block_bytes\\":4096'))
+    assert journal.read_text() != text
+    again = smt("prepare", raw, "--output", output, *OPTIONS)
+
+    refused = subprocess.run(again, capture_output=True, text=True, check=False)
+
+    assert refused.returncode == 1
+    assert "changed: the size of a block. Replace it with --overwrite" in refused.stderr
 
 
 def test_a_run_that_died_after_its_manifest_is_finished(

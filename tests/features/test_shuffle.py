@@ -66,6 +66,18 @@ def test_no_row_is_lost_or_doubled(
     assert values_of(store) == np.argsort(order, kind="stable").tolist()
 
 
+def test_runs_without_rows_are_passed_over(tmp_path: Path) -> None:
+    # As of blocks whose rows are all rejected, behind the rows that were spilled.
+    sort_keys = keys(4)
+    full, empty = RowStore(tmp_path / "1", run_rows=2), RowStore(tmp_path / "2")
+    full.add(*frames_of(sort_keys, 4))
+    empty.add(frames_of(sort_keys, 4)[0].clear())
+
+    merged = RowStore.of_runs(full.spill_all() + empty.spill_all())
+
+    assert values_of(merged) == np.argsort(sort_keys).tolist()
+
+
 def test_an_empty_store_has_no_rows(tmp_path: Path) -> None:
     store = RowStore(tmp_path / "work")
 

@@ -3,7 +3,9 @@
 import json
 import math
 import random
+import weakref
 from collections import Counter
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ import polars as pl
 import pytest
 
 from smt_features.cell_rows import cell_rows
+from smt_features.statistics import hash_cost
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.column_model import ColumnStatistics, HashStatistics
 from smt_features.statistics.files import STATISTICS_NAME
 from smt_features.statistics.finish import finish
+from smt_features.statistics.kind_counts import KindCounts
 from smt_features.statistics.model import Statistics
 from smt_features.statistics.sample import SAMPLE_ROWS
 from smt_features.statistics.tally import tally
@@ -85,6 +89,48 @@ def build(
                 tally(cell_rows(piece, schema), schema, numbers),
             )
     return finish(builder)
+
+
+def test_a_log_of_lists_alone_is_counted() -> None:
+    tags = {"name": "tags", "role": "item", "separator": "|", "hash_buckets": 10, **FEATURE}
+    schema = DatasetSchema.model_validate(
+        {"name": "lists", "splits": {"train": "a"}, "columns": [tags]}
+    )
+
+    found = build(schema, {"train": pl.DataFrame({"tags": ["a|b", "", "b"]})}, rows=2)
+
+    column = found.splits["train"].columns[0]
+    assert (column.rows, column.nulls, column.distinct) == (3, 1, 2)
+    assert [(top.value, top.count) for top in column.top] == [("b", 2), ("a", 1)]
+
+
+def test_more_buckets_than_an_array_should_have_give_the_same_figures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = {"train": small_rows(300)}
+    expected = build(small_schema(), frames, rows=100)
+
+    monkeypatch.setattr(hash_cost, "MAX_TRACKED", 0)
+
+    assert build(small_schema(), frames, rows=100) == expected
+
+
+def test_counts_of_a_column_are_let_go_once_they_are_written() -> None:
+    schema = small_schema()
+    builder = StatisticsBuilder(schema)
+    rows = small_rows(50)
+    builder.add_tally("train", tally(cell_rows(rows, schema), schema, np.arange(rows.height)))
+    written: list[weakref.ref[pl.Series]] = []
+    alive: list[int] = []
+
+    def write(counts: Iterator[KindCounts]) -> None:
+        alive.append(sum(values() is not None for values in written))
+        written.extend(weakref.ref(part.values) for part in counts)
+
+    finish(builder, write)
+
+    assert len(written) > 2 * len(schema.columns)
+    assert max(alive) < len(written) / 2
 
 
 def bucket_of(text: str, column: Column, seed: int) -> int:
