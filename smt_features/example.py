@@ -95,6 +95,8 @@ def decode_varints(data: bytes) -> Int64s:
     ends = np.flatnonzero(buffer < 0x80)
     if not len(ends) or ends[-1] != len(buffer) - 1:
         raise ExampleError("the packed integers are cut off")
+    if len(ends) == len(buffer):  # all below 128, as most columns are
+        return buffer.astype(np.int64)
     starts = np.concatenate([[0], ends[:-1] + 1])
     widths = ends - starts + 1
     if widths.max() > _MAX_VARINT:
