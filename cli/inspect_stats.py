@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from smt_cli.startup import importing
+
 if TYPE_CHECKING:
     from smt_features.statistics.drift_model import Drift
     from smt_features.statistics.model import Statistics
@@ -46,18 +48,21 @@ def command(
 
     Splits are compared with each other, and two datasets or days when both are given.
     """
-    from smt_cli.column_tables import print_one_column
-    from smt_cli.drift_tables import print_drift
-    from smt_cli.progress import stages
-    from smt_cli.stats_tables import print_columns
-    from smt_features.statistics.source import compare, find_statistics
-    from smt_schemas import DatasetSchema, UsageError
+    with importing():
+        from smt_cli.column_tables import print_one_column
+        from smt_cli.drift_tables import print_drift
+        from smt_cli.progress import stages
+        from smt_cli.stats_tables import print_columns
+        from smt_features.statistics.source import find_statistics
+        from smt_schemas import DatasetSchema, UsageError
 
     log = DatasetSchema.from_toml(schema) if schema else None
     if other is not None:
         if html is not None or split is not None:
             msg = "--html and --split are for one dataset, not for the comparison of two."
             raise UsageError(msg)
+        from smt_features.statistics.compare import compare
+
         with stages() as progress:
             comparison = compare(dataset, other, log, progress=progress).select(column)
         if json:

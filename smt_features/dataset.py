@@ -4,15 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smt_features.manifest import NAME as MANIFEST
-from smt_features.manifest import Manifest
+from smt_features.manifest import SHARDS, Manifest
 from smt_features.sources import find_sources
 from smt_features.split import Split
 from smt_features.verify import require_digests, require_files
 from smt_features.vocabulary import Vocabularies, Vocabulary
 from smt_schemas import DatasetSchema, UsageError, UserError, taobao
-
-SHARDS = "shards"
-"""Folder below the data folder that `prepare` writes unless told otherwise."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from smt_features.files import published
 from smt_schemas import DatasetSchema, UserError, describe
 
 NAME = "manifest.json"
+SHARDS = "shards"
+"""Folder below the data folder that `prepare` writes unless told otherwise."""
 FORMAT: Literal["smt-shards"] = "smt-shards"
 VERSION: Literal[1] = 1
 MAX_BYTES = 256 << 20

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from smt_features import Dataset
+from smt_features.statistics.compare import compare
 from smt_features.statistics.files import COUNTS_NAME, STATISTICS_NAME
 from smt_features.statistics.finish import finish
-from smt_features.statistics.source import compare, find_statistics
+from smt_features.statistics.source import find_statistics
 from smt_features.statistics.store import read_counts
 from smt_schemas import DatasetSchema, UserError, taobao
 
