@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from smt_features.prepare import prepare
+from smt_features.reading import PrepareJob
+from smt_features.synth import synthesize
+from smt_schemas import taobao
+
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("pydantic", "polars", "numpy", "pyarrow", "tensorflow")
 
@@ -44,6 +49,15 @@ def test_help_of_a_command_imports_no_machinery(command: str) -> None:
 
     # Typer itself reads options with Pydantic.
     assert set(loaded_by(code)) <= {"pydantic"}
+
+
+def test_statistics_of_shards_are_shown_without_what_counts_them(tmp_path: Path) -> None:
+    synthesize(tmp_path, 200, seed=1)
+    prepare(PrepareJob(tmp_path, tmp_path / "shards", taobao()))
+    code = f"sys.argv = ['smt', 'inspect-stats', {str(tmp_path)!r}]"
+
+    # Less than a second is promised; Polars alone takes a quarter of one.
+    assert loaded_by(f"{code}; from smt_cli.main import run; run()") == ["pydantic"]
 
 
 def test_features_do_not_import_tensorflow() -> None:
