@@ -28,7 +28,8 @@ class RunIdentity(BaseModel):
     libraries
         Versions of the libraries that encode and write.
     block_bytes
-        Text of a block: where a row stands in its block decides its place in the shards.
+        Text of a block: where a row stands in its block decides its place in the shards. Versions
+        that do not say had 8 MiB.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -38,7 +39,7 @@ class RunIdentity(BaseModel):
     options: PrepareOptions
     sources: list[tuple[str, int, str]]
     libraries: dict[str, str]
-    block_bytes: int
+    block_bytes: int = 8 << 20
 
     def changes(self, now: "RunIdentity") -> list[str]:
         """Return what is not so now, in words of the command line."""

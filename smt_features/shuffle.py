@@ -106,7 +106,9 @@ class RowStore:
         mapped = [_map(path) for path in self.spill_all()]
         runs = [_table(buffer) for buffer in mapped]
         keys_of_runs = [run.column(KEY).to_numpy() for run in runs]
-        for low, high in _ranges(keys_of_runs, -(-self.rows // self._run_rows)):
+        ranges = list(_ranges(keys_of_runs, -(-self.rows // self._run_rows)))
+        _let_go(mapped)
+        for low, high in ranges:
             within = [_within(keys, low, high) for keys in keys_of_runs]
             if any(rows.stop > rows.start for rows in within):
                 yield _gathered(runs, within, mapped)
@@ -159,12 +161,18 @@ def _gathered(
             for chunk in run.column(name).slice(rows.start, rows.stop - rows.start).chunks
         ]
         columns.append(pa.concat_arrays(parts))  # copies, even a single one
-        # Pages that were read would count as this process's memory, and what the system maps
-        # around them is several times as much.
-        for buffer in mapped:
-            buffer.madvise(mmap.MADV_DONTNEED)
+        _let_go(mapped)
     frame = pl.DataFrame(pa.record_batch(columns, names=runs[0].column_names))
     return frame.drop(KEY), _order(frame[KEY].to_numpy())
+
+
+def _let_go(mapped: list[mmap.mmap]) -> None:
+    """Unmap pages that were read: they would count as this process's memory.
+
+    So would what the system maps around them, which is several times as much.
+    """
+    for buffer in mapped:
+        buffer.madvise(mmap.MADV_DONTNEED)
 
 
 def _ranges(

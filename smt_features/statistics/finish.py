@@ -42,11 +42,11 @@ def finish(
         write(counts.sample_counts(split, whole=False))
     first, *others = splits or [""]
     users = [distinct_users(splits[first], splits[other]) for other in others]
-    columns = []
+    finished = []
     work = partial(_finish_column, builder, users)
     for counts_of_column, column in ordered_map(work, builder.schema.columns, at_most=_COLUMNS):
         write(iter(counts_of_column))
-        columns.append(column)
+        finished.append(column)
     return Statistics(
         schema_digest=builder.schema.digest,
         hash=Hash(seed=builder.hash_seed),
@@ -54,13 +54,15 @@ def finish(
             split: SplitStatistics(
                 rows=counts.rows,
                 label_combinations=_combinations(counts),
-                columns=[column.statistics[number] for column in columns],
+                columns=[column.statistics[number] for column in finished],
             )
             for number, (split, counts) in enumerate(splits.items())
         },
         drift=[
             Drift(
-                reference=first, current=other, columns=[column.drift[number] for column in columns]
+                reference=first,
+                current=other,
+                columns=[column.drift[number] for column in finished],
             )
             for number, other in enumerate(others)
         ],

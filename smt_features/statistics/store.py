@@ -80,7 +80,7 @@ def read_counts(directory: Path, schema: DatasetSchema, hash_seed: int) -> Stati
     except FileNotFoundError as error:
         msg = f"{directory} has no {COUNTS_NAME}. {remedy}"
         raise UserError(msg) from error
-    except (OSError, pl.exceptions.ComputeError) as error:
+    except (OSError, pl.exceptions.ComputeError, pl.exceptions.PanicException) as error:
         msg = f"Cannot read {path}: {error}. {remedy}"
         raise UserError(msg) from error
     if problem := _problem(frame, schema):

@@ -121,14 +121,15 @@ def test_an_unfinished_run_is_not_taken_up_with_other_options(
     assert not same_files(output, whole[0])
 
 
+@pytest.mark.parametrize("other", [',\\"block_bytes\\":4096', ""])
 def test_an_unfinished_run_of_a_version_with_other_blocks_is_not_taken_up(
-    raw: Path, tmp_path: Path
+    raw: Path, tmp_path: Path, other: str
 ) -> None:
     output = tmp_path / "shards"
     kill_after_the_first_shard(raw, output)
     journal = output / ".journal"
     text = journal.read_text()
-    journal.write_text(text.replace(f'block_bytes\\":{BLOCK_BYTES}', 'block_bytes\\":4096'))
+    journal.write_text(text.replace(f',\\"block_bytes\\":{BLOCK_BYTES}', other))
     assert journal.read_text() != text
     again = smt("prepare", raw, "--output", output, *OPTIONS)
 
