@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from smt_features.manifest import Manifest
+from smt_features.reading import Progress
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.counting import count_raw_files
 from smt_features.statistics.drift import compare_splits
 from smt_features.statistics.drift_model import Comparison, Drift
 from smt_features.statistics.files import COUNTS_NAME
-from smt_features.statistics.source import Progress, dataset_in, require_same_rows
+from smt_features.statistics.source import dataset_in, require_same_rows
 from smt_features.statistics.store import read_counts
 from smt_schemas import DatasetSchema, UserError, taobao
 
@@ -35,7 +36,7 @@ def compare(
     Raises
     ------
     UserError
-        When one of them has no statistics, or they have no split or other columns in common.
+        When one of them has no statistics, they have no split in common, or different columns.
     """
     sides = [_builder(path, schema, progress) for path in (reference, current)]
     thresholds = (schema or sides[0][1]).drift

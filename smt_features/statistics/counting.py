@@ -5,10 +5,10 @@ from pathlib import Path
 
 from smt_features.parallel import ordered_map
 from smt_features.pipeline import block_reads, good_rows, tally_block
+from smt_features.reading import Progress
 from smt_features.rowblock import RowBlock
 from smt_features.sources import find_sources
 from smt_features.statistics.builder import StatisticsBuilder
-from smt_features.statistics.source import Progress
 from smt_features.statistics.tally import Tally
 from smt_features.units import Unit
 from smt_schemas import DatasetSchema

@@ -1,8 +1,8 @@
 """Finds the statistics of a dataset, or computes those of raw files."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smt_features.manifest import NAME as MANIFEST
 from smt_features.manifest import SHARDS, Manifest
@@ -10,8 +10,8 @@ from smt_features.statistics.files import STATISTICS_NAME
 from smt_features.statistics.model import Statistics
 from smt_schemas import DatasetSchema, UserError, taobao
 
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, the bytes read and the bytes in all, while raw files are read."""
+if TYPE_CHECKING:
+    from smt_features.reading import Progress
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def find_statistics(
     path: Path,
     schema: DatasetSchema | None = None,
     *,
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: "Progress" = lambda _stage, _done, _total: None,
 ) -> Found:
     """Return the statistics of a dataset, or else of the raw files in a folder.
 
