@@ -1,6 +1,7 @@
 """One training step, and several of them in one call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import zip_longest
 
 import numpy as np
@@ -50,11 +51,6 @@ class TrainStep:
         self._clip_norm = clip_norm
         self._micro_batches = micro_batches
         self._async_embedding = async_embedding
-        spec = model.signature
-        self._one = tf.function(lambda batch: self._steps((batch,)), [spec], autograph=False)
-        self._many = tf.function(
-            lambda *batches: self._steps(batches), [spec] * UNROLL, autograph=False
-        )
 
     def __call__(self, batches: Sequence[FusedBatch]) -> NDArray[np.float32]:
         """Train on the batches in turn.
@@ -71,10 +67,22 @@ class TrainStep:
             losses = np.concatenate([self._one(batch).numpy() for batch in batches])
         return losses  # type: ignore[no-any-return]
 
-    @property
-    def traces(self) -> int:
-        """How often a graph was built."""
-        return sum(f.experimental_get_tracing_count() for f in (self._one, self._many))
+    @cached_property
+    def _one(self) -> Callable[..., tf.Tensor]:
+        return self._graph(1)
+
+    @cached_property
+    def _many(self) -> Callable[..., tf.Tensor]:
+        return self._graph(UNROLL)
+
+    def _graph(self, steps: int) -> Callable[..., tf.Tensor]:
+        # A concrete function: a call of it costs half as much, in which no step is worked on.
+        function = tf.function(
+            lambda *batches: self._steps(batches),
+            [self._model.signature] * steps,
+            autograph=False,
+        )
+        return function.get_concrete_function()  # type: ignore[no-any-return]
 
     def _steps(self, batches: Sequence[FusedBatch]) -> tf.Tensor:
         losses = []

