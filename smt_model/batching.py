@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 KEY = "_key"
 """Ending of the columns of keys, which ``smt prepare --keys`` writes."""
 
-_NO_PAIRS = np.empty((0, 2), np.int32)
-
-
 class TableBatch(NamedTuple):
     """What a batch looks up in one table: a sparse matrix of weights [B·bags, U + P].
 
@@ -36,13 +33,14 @@ class TableBatch(NamedTuple):
     weights
         float32 [E], ``count / Σ count`` in a list, 1 elsewhere.
     pairs
-        int32 [P, 2], the distinct products of two rows: the positions of these in `rows`.
+        int32 [P, 2], the distinct products of two rows: the positions of these in `rows`. None
+        for a table without products.
     """
 
     rows: NDArray[np.int32]
     positions: NDArray[np.int64]
     weights: NDArray[np.float32]
-    pairs: NDArray[np.int32] = _NO_PAIRS
+    pairs: tuple[NDArray[np.int32], ...] = ()
 
 
 class FreshRows(NamedTuple):
@@ -73,14 +71,14 @@ class FusedBatch(NamedTuple):
     labels
         float32 [B, tasks].
     numerics
-        float32 [B, numeric features].
+        float32 [B, numeric features]; none for a model without.
     fresh
         Fresh rows of each table; empty for a model without embedding variables.
     """
 
     tables: tuple[TableBatch, ...]
     labels: NDArray[np.float32]
-    numerics: NDArray[np.float32]
+    numerics: tuple[NDArray[np.float32], ...] = ()
     fresh: tuple[FreshRows, ...] = ()
 
 
@@ -124,9 +122,8 @@ class Fuser:
             only looks them up.
         """
         labels = np.stack([batch[name] for name in self._labels], axis=1, dtype=np.float32)
-        numerics = np.empty((len(labels), len(self._numerics)), np.float32)
-        for position, name in enumerate(self._numerics):
-            numerics[:, position] = batch[name]
+        numbers = [batch[name] for name in self._numerics]
+        numerics = (np.stack(numbers, axis=1, dtype=np.float32),) if numbers else ()
         parts, fresh = zip(*(table(batch, step) for table in self._tables), strict=True)
         begun = tuple(rows for rows in fresh if rows is not None)
         return FusedBatch(parts, labels, numerics, begun)
@@ -158,14 +155,22 @@ class _TableFuser:
 
     def __init__(self, layout: TableLayout, variables: "EmbeddingVariables | None") -> None:
         self._layout = layout
-        self._first_bags = list(accumulate((f.bags for f in layout.features), initial=0))
+        bags = accumulate((feature.bags for feature in layout.features), initial=0)
+        placed = list(zip(layout.features, bags, strict=False))
+        self._others = [(f, bag) for f, bag in placed if not _is_simple(f, variables)]
+        simple = [(f.name, bag) for f, bag in placed if _is_simple(f, variables)]
+        self._simple = [name for name, _ in simple]
+        self._starts = np.array([[layout.starts[name]] for name in self._simple], np.int32)
+        self._simple_bags = np.array([[bag] for _, bag in simple], np.int64)
         self._products = Products(layout)
         self._variables = variables
         self._distinct = Distinct()
 
     def __call__(self, batch: Batch, step: int | None) -> tuple[TableBatch, FreshRows | None]:
         parts, fresh = [], [self._variables.no_rows] if self._variables else []
-        for feature, bag in zip(self._layout.features, self._first_bags, strict=False):
+        if self._simple:
+            parts.append(self._simple_entries(batch))
+        for feature, bag in self._others:
             if self._variables and feature.name in self._variables.tables:
                 entries = self._entries(batch[feature.name + KEY], bag)
                 blocks = [
@@ -178,6 +183,13 @@ class _TableFuser:
                 parts += self._placed(feature, self._entries(batch[feature.name], bag))
         joined = FreshRows(*map(np.concatenate, zip(*fresh, strict=True))) if fresh else None
         return self._joined(parts), joined
+
+    def _simple_entries(self, batch: Batch) -> Entries:
+        """Return the entries of all simple features, whose values are rows of the table."""
+        values = np.stack([batch[name] for name in self._simple], dtype=np.int32)
+        bags = np.arange(0, values.shape[1] * self._layout.bags, self._layout.bags)
+        places = (self._simple_bags + bags).reshape(-1)
+        return Entries((values + self._starts).reshape(-1), places, *_ones(values.size))
 
     def _entries(self, values: Array | Bags, bag: int) -> Entries:
         rows = len(values.row_splits) - 1 if isinstance(values, Bags) else len(values)
@@ -208,10 +220,10 @@ class _TableFuser:
 
     def _joined(self, parts: list[Entries]) -> TableBatch:
         rows, inverse = self._distinct(np.concatenate([part.values for part in parts]))
-        pairs = _NO_PAIRS
+        pairs: tuple[NDArray[np.int32], ...] = ()
         if self._layout.products:
-            rows, pairs, places = self._factors(rows)
-            inverse = places[inverse]
+            rows, of_rows, places = self._factors(rows)
+            inverse, pairs = places[inverse], (of_rows,)
         positions = np.empty((len(inverse), 2), np.int64)
         np.concatenate([part.bags for part in parts], out=positions[:, 0])
         positions[:, 1] = inverse
@@ -229,6 +241,12 @@ class _TableFuser:
         places[~is_product] = where[: len(direct)]
         places[is_product] = np.arange(len(rows), len(rows) + len(factors))
         return rows, where[len(direct) :].reshape(-1, 2).astype(np.int32), places
+
+
+def _is_simple(feature: FeatureLayout, variables: "EmbeddingVariables | None") -> bool:
+    """Return whether a feature has one id in each row, and a row of the table for each id."""
+    has_keys = variables is not None and feature.name in variables.tables
+    return not (has_keys or feature.multihash or feature.column.is_list)
 
 
 @lru_cache(maxsize=4)

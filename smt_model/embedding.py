@@ -76,7 +76,7 @@ class EmbeddingTable(tf.Module):
         A list without entries gives zeros.
         """
         if self.layout.products:
-            vectors = tf.concat([vectors, _products(vectors, batch.pairs)], axis=0)
+            vectors = tf.concat([vectors, _products(vectors, *batch.pairs)], axis=0)
         shape = tf.stack([examples * self.layout.bags, tf.shape(vectors, out_type=tf.int64)[0]])
         pooled = tf.raw_ops.SparseTensorDenseMatMul(
             a_indices=batch.positions, a_values=batch.weights, a_shape=shape, b=vectors

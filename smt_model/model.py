@@ -145,17 +145,21 @@ class MultiTaskModel(tf.Module):
             rows=tf.TensorSpec([None], tf.int32),
             positions=tf.TensorSpec([None, 2], tf.int64),
             weights=tf.TensorSpec([None], tf.float32),
-            pairs=tf.TensorSpec([None, 2], tf.int32),
         )
+        pairs = (tf.TensorSpec([None, 2], tf.int32),)
+        parts = [
+            part._replace(pairs=pairs) if table.layout.products else part for table in self.tables
+        ]
         labels = tf.TensorSpec([None, len(self.towers)], tf.float32)
-        numerics = tf.TensorSpec([None, len(self.schema.numerics)], tf.float32)
+        width = len(self.schema.numerics)
+        numerics = (tf.TensorSpec([None, width], tf.float32),) if width else ()
         rows = tf.TensorSpec([None], tf.int32)
         fresh = [
             FreshRows(rows, tf.TensorSpec([None, table.layout.dim], tf.float32), shared=rows)
             for table in self.tables
             if self.embedding_variables
         ]
-        return FusedBatch((part,) * len(self.tables), labels, numerics, tuple(fresh))
+        return FusedBatch(tuple(parts), labels, numerics, tuple(fresh))
 
     def begin(self, batch: FusedBatch) -> None:
         """Give rows that keys own from this batch on what they begin with."""
@@ -174,8 +178,7 @@ class MultiTaskModel(tf.Module):
             table.pool(found, part, examples)
             for table, found, part in zip(self.tables, vectors, batch.tables, strict=True)
         ]
-        if self.schema.numerics:
-            pooled.append(batch.numerics)
+        pooled += batch.numerics
         return pooled[0] if len(pooled) == 1 else tf.concat(pooled, axis=1)
 
     def tower_logits(self, inputs: tf.Tensor) -> tf.Tensor:

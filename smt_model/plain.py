@@ -49,7 +49,7 @@ class PlainStep:
                 _lookup(variable, part, examples)
                 for variable, part in zip(variables, batch.tables, strict=True)
             ]
-            logits = model.tower_logits(tf.concat([*pooled, batch.numerics], axis=1))
+            logits = model.tower_logits(tf.concat([*pooled, *batch.numerics], axis=1))
             by_task = cross_entropy(logits, batch.labels, tf.cast(examples, tf.float32))
             total = self._loss.weighted(by_task) + self._loss.penalty(model.kernels)
         sparse, dense = tape.gradient(total, [variables, model.dense_variables])

@@ -6,7 +6,6 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_features import Batch
@@ -22,6 +21,7 @@ from smt_model.origin import Origin, require_keys
 from smt_model.prefetch import Prefetcher
 from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
+from smt_model.staging import as_tensors
 from smt_model.step import UNROLL
 from smt_model.timeline import traced
 from smt_model.work_queue import QueueState, Work
@@ -324,15 +324,3 @@ def fused_batches(
         rows = rows_of(batch)
         own = cut(batch, rows * index // workers, rows * (index + 1) // workers)
         yield as_tensors(model.fuser(own if workers > 1 else batch, step))
-
-
-def as_tensors(batch: FusedBatch) -> FusedBatch:
-    """Return a batch with tensors in place of arrays (``tf.nest`` takes twice as long for it)."""
-
-    def converted(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(type(part)(*map(tf.constant, part)) for part in parts)
-
-    tables, labels, numerics, fresh = batch
-    return FusedBatch(
-        converted(tables), tf.constant(labels), tf.constant(numerics), converted(fresh)
-    )

@@ -26,8 +26,9 @@ from smt_model.prefetch import Prefetcher
 from smt_model.progress import tell
 from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
+from smt_model.staging import as_tensors
 from smt_model.task_weight import task_weights
-from smt_model.trainer import TRAIN, Trainer, as_tensors
+from smt_model.trainer import TRAIN, Trainer
 from smt_model.work_queue import QueueState
 from smt_schemas import DatasetSchema
 
