@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from smt_cli.startup import importing
+
 
 def command(
     run: Annotated[Path, typer.Argument(help="Directory of a run of `smt train`.")],
@@ -35,8 +37,9 @@ def command(
     if html and html.exists() and not overwrite:
         raise UserError(f"{html} exists. Give --html another file, or --overwrite.")
     config = RunDirectory(run).config
-    runtime.start_tensorflow(config.inter, config.intra)
-    from smt_model.evaluation import evaluate_run
+    with importing():
+        runtime.start_tensorflow(config.inter, config.intra)
+        from smt_model.evaluation import evaluate_run
 
     result = evaluate_run(run, data or data_location, split, best=best, html=html)
     typer.echo(result.model_dump_json(indent=2) if json else result.text())

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from smt_cli.startup import importing
+
 
 def command(
     run: Annotated[Path, typer.Argument(help="Directory of a run of `smt train`.")],
@@ -34,8 +36,9 @@ def command(
     from smt_model.run_directory import RunDirectory
 
     config = RunDirectory(run).config
-    runtime.start_tensorflow(config.inter, config.intra)
-    from smt_model.predict import predict_run
+    with importing():
+        runtime.start_tensorflow(config.inter, config.intra)
+        from smt_model.predict import predict_run
 
     start = perf_counter()
     with stages() as progress:

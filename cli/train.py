@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from smt_cli.startup import importing
+
 
 def command(
     context: typer.Context,
@@ -245,11 +247,12 @@ def command(
         require_effect(options, resume or options.checkpoint, OF_RUN)
     if options.allocator:
         allocators.use(options.allocator)
-    runtime.start_tensorflow(
-        options.inter, options.intra, op_fusion=options.op_fusion and not options.tf
-    )
-    from smt_model.interruption import StopRequestedError
-    from smt_model.training import train
+    with importing():
+        runtime.start_tensorflow(
+            options.inter, options.intra, op_fusion=options.op_fusion and not options.tf
+        )
+        from smt_model.interruption import StopRequestedError
+        from smt_model.training import train
 
     try:
         if cluster:
