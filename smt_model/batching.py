@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 KEY = "_key"
 """Ending of the columns of keys, which ``smt prepare --keys`` writes."""
 
+
 class TableBatch(NamedTuple):
     """What a batch looks up in one table: a sparse matrix of weights [B·bags, U + P].
 
