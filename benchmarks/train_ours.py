@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from smt_bench.script import Pace, parser, write_predictions
-from smt_cli.startup import importing
 
 IN_MEMORY = 200
 """Batches, used over and over."""
@@ -38,12 +37,11 @@ def main() -> None:
         seed=arguments.seed,
         **more,
     )
-    with importing():
-        runtime.start_tensorflow(op_fusion=config.op_fusion and not config.tf)
-        from smt_features import open_shards
-        from smt_model.evaluation import Evaluator
-        from smt_model.run_directory import RunDirectory
-        from smt_model.trainer import Trainer
+    runtime.start_tensorflow(op_fusion=config.op_fusion and not config.tf)
+    from smt_features import open_shards
+    from smt_model.evaluation import Evaluator
+    from smt_model.run_directory import RunDirectory
+    from smt_model.trainer import Trainer
 
     pace = Pace(config.steps)
     dataset = open_shards(config.data_location)

@@ -65,8 +65,10 @@ def test_every_entry_of_random_batches_has_its_weight(
 
 def test_dtypes_are_those_of_the_signature(schema: DatasetSchema, make_batch: Any) -> None:
     fused = Fuser(fused_tables(schema.features), ["clk", "buy"])(make_batch(schema, 3, 0))
-    dtypes = [array.dtype.name for array in (*fused.tables[0], fused.labels)]
-    assert dtypes == ["int32", "int64", "float32", "int32", "float32"]
+    rows, positions, weights, pairs = fused.tables[0]
+    assert pairs == fused.numerics == ()
+    dtypes = [array.dtype.name for array in (rows, positions, weights, fused.labels)]
+    assert dtypes == ["int32", "int64", "float32", "float32"]
 
 
 def dense(fused: FusedBatch, layout: TableLayout, examples: int) -> NDArray[np.float64]:
