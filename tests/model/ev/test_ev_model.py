@@ -109,8 +109,8 @@ def test_entries_without_a_row_count_in_the_mean_of_a_list(
     batch = with_keys(make_batch(schema, 2, 1))
     batch["tags_key"] = Bags(np.array([8, 9]), np.array([3, 1], np.int32), np.array([0, 2, 2]))
     fused = model.fuser(batch, 1)
-    # After two users: key 8 of [8, 8, 8, 9]; then two brands.
-    assert fused.tables[0].weights.tolist() == [1, 1, 0.75, 1, 1]
+    # After two users and two brands: key 8 of [8, 8, 8, 9].
+    assert fused.tables[0].weights.tolist() == [1, 1, 1, 1, 0.75]
 
 
 def test_evaluation_neither_admits_nor_counts(schema: DatasetSchema, batches: list[Any]) -> None:
