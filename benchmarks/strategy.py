@@ -22,6 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# As `smt train` does; see smt_model.runtime.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+
 import tensorflow as tf
 
 from smt_bench.scaling import (

@@ -28,9 +28,10 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Evaluate the newest checkpoint of a run, or its best one."""
-    from smt_model import runtime
-    from smt_model.run_directory import RunDirectory
-    from smt_schemas import UsageError, UserError
+    with importing():
+        from smt_model import runtime
+        from smt_model.run_directory import RunDirectory
+        from smt_schemas import UsageError, UserError
 
     if data and data_location:
         raise UsageError("DATA and --data-location are the same; give one of the two.")

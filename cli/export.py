@@ -26,9 +26,10 @@ def command(
 
     The newest checkpoint of a run becomes a SavedModel, with a model card beside it.
     """
-    from smt_cli.report import size
-    from smt_model import runtime
-    from smt_model.run_directory import RunDirectory
+    with importing():
+        from smt_cli.report import size
+        from smt_model import runtime
+        from smt_model.run_directory import RunDirectory
 
     config = RunDirectory(run).config
     with importing():

@@ -30,10 +30,11 @@ def command(
     """
     from time import perf_counter
 
-    from smt_cli.progress import stages
-    from smt_cli.report import print_json
-    from smt_model import runtime
-    from smt_model.run_directory import RunDirectory
+    with importing():
+        from smt_cli.progress import stages
+        from smt_cli.report import print_json
+        from smt_model import runtime
+        from smt_model.run_directory import RunDirectory
 
     config = RunDirectory(run).config
     with importing():

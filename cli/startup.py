@@ -15,9 +15,11 @@ def importing() -> Iterator[None]:
     algebra, which is not needed, would start threads that spin on every core.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if collects:
+            gc.enable()

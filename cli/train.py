@@ -230,10 +230,11 @@ def command(
 
     The spelling of DeepRec's script (--batch_size, --no_eval) is understood too.
     """
-    from smt_model import allocators, runtime
-    from smt_model.config_file import read_config
-    from smt_model.distributed.cluster import Cluster
-    from smt_model.effect import OF_RUN, require_effect
+    with importing():
+        from smt_model import allocators, runtime
+        from smt_model.config_file import read_config
+        from smt_model.distributed.cluster import Cluster
+        from smt_model.effect import OF_RUN, require_effect
 
     if resume and (config or checkpoint):
         from smt_schemas import UsageError

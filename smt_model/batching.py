@@ -34,8 +34,8 @@ class TableBatch(NamedTuple):
     weights
         float32 [E], ``count / Σ count`` in a list, 1 elsewhere.
     pairs
-        int32 [P, 2], the distinct products of two rows: the positions of these in `rows`. None
-        for a table without products.
+        Of a table with products one array, int32 [P, 2], the distinct products of two rows: the
+        positions of these in `rows`. Else empty.
     """
 
     rows: NDArray[np.int32]
@@ -72,7 +72,7 @@ class FusedBatch(NamedTuple):
     labels
         float32 [B, tasks].
     numerics
-        float32 [B, numeric features]; none for a model without.
+        One array, float32 [B, numeric features]; empty for a model without.
     fresh
         Fresh rows of each table; empty for a model without embedding variables.
     """
@@ -131,7 +131,7 @@ class Fuser:
 
 
 class Entries(NamedTuple):
-    """The entries of one feature in a batch, row after row.
+    """The entries of a feature in a batch, row after row; or of several, feature after feature.
 
     Attributes
     ----------
@@ -156,13 +156,18 @@ class _TableFuser:
 
     def __init__(self, layout: TableLayout, variables: "EmbeddingVariables | None") -> None:
         self._layout = layout
+        self._simple: list[str] = []
+        self._others: list[tuple[FeatureLayout, int]] = []
+        simple_bags = []
         bags = accumulate((feature.bags for feature in layout.features), initial=0)
-        placed = list(zip(layout.features, bags, strict=False))
-        self._others = [(f, bag) for f, bag in placed if not _is_simple(f, variables)]
-        simple = [(f.name, bag) for f, bag in placed if _is_simple(f, variables)]
-        self._simple = [name for name, _ in simple]
+        for feature, bag in zip(layout.features, bags, strict=False):
+            if _is_simple(feature, variables):
+                self._simple.append(feature.name)
+                simple_bags.append(bag)
+            else:
+                self._others.append((feature, bag))
         self._starts = np.array([[layout.starts[name]] for name in self._simple], np.int32)
-        self._simple_bags = np.array([[bag] for _, bag in simple], np.int64)
+        self._simple_bags = np.array(simple_bags, np.int64)[:, np.newaxis]
         self._products = Products(layout)
         self._variables = variables
         self._distinct = Distinct()
@@ -250,10 +255,10 @@ def _is_simple(feature: FeatureLayout, variables: "EmbeddingVariables | None") -
     return not (has_keys or feature.multihash or feature.column.is_list)
 
 
-@lru_cache(maxsize=4)
-def _ones(rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the weights and counts of a feature with one value a row; nobody writes to them."""
-    weights, counts = np.ones(rows, np.float32), np.ones(rows, np.int64)
+@lru_cache(maxsize=32)
+def _ones(entries: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the weights and counts of features with one value a row; nobody writes to them."""
+    weights, counts = np.ones(entries, np.float32), np.ones(entries, np.int64)
     for ones in (weights, counts):
         ones.setflags(write=False)
     return weights, counts

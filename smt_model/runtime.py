@@ -40,8 +40,8 @@ def start_tensorflow(inter: int = 0, intra: int = 0, *, op_fusion: bool = True) 
     if find_spec("tensorflow") is None:
         msg = "TensorFlow is not installed; run: pip install 'simple-multitask[train]'"
         raise UserError(msg)
-    # Faster matrix products; without AVX-512 they are off of themselves.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if "tensorflow" not in sys.modules:  # faster products, which are off without AVX-512
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if os.environ.get("SMT_DEBUG") != "1":
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with _held_back_stderr():

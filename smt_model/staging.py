@@ -20,12 +20,20 @@ def as_tensors(batch: FusedBatch) -> FusedBatch:
     All arrays are copied into one piece of memory, which its tensors share and keep. It takes a
     third of the time of ``tf.constant``, which copies each of them twice.
     """
-    tensors = _tensors(tf.nest.flatten(batch))
+    tensors = _tensors([*_leaves(batch)])
     return _filled(batch, iter(tensors))  # type: ignore[no-any-return]
 
 
+def _leaves(structure: Any) -> Iterator[Any]:
+    if isinstance(structure, tuple):
+        for part in structure:
+            yield from _leaves(part)
+    else:
+        yield structure
+
+
 def _filled(structure: Any, tensors: Iterator[tf.Tensor]) -> Any:
-    """Return tuples like those of `structure` (``tf.nest`` takes ten times as long for it)."""
+    # `tf.nest.pack_sequence_as` takes ten times as long.
     if not isinstance(structure, tuple):
         return next(tensors)
     parts = [_filled(part, tensors) for part in structure]

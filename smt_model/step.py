@@ -53,7 +53,7 @@ class TrainStep:
         self._async_embedding = async_embedding
 
     def __call__(self, batches: Sequence[FusedBatch]) -> NDArray[np.float32]:
-        """Train on the batches in turn.
+        """Train on the batches in turn, whose parts are those of the model's signature.
 
         Returns
         -------
@@ -69,19 +69,19 @@ class TrainStep:
 
     @cached_property
     def _one(self) -> Callable[..., tf.Tensor]:
-        return self._graph(1)
+        return self._graph(lambda batch: self._steps((batch,)), 1)
 
     @cached_property
     def _many(self) -> Callable[..., tf.Tensor]:
-        return self._graph(UNROLL)
+        if self._async_embedding:
+            return self._graph(lambda *batches: self._steps(batches), UNROLL)
+        # Python then makes the operations of one step, and TensorFlow those of the others.
+        one = self._one
+        return self._graph(lambda *batches: tf.concat([*map(one, batches)], axis=0), UNROLL)
 
-    def _graph(self, steps: int) -> Callable[..., tf.Tensor]:
-        # A concrete function: a call of it costs half as much, in which no step is worked on.
-        function = tf.function(
-            lambda *batches: self._steps(batches),
-            [self._model.signature] * steps,
-            autograph=False,
-        )
+    def _graph(self, steps: Callable[..., tf.Tensor], count: int) -> Callable[..., tf.Tensor]:
+        # Calling a concrete function takes half as much Python, during which nothing is trained.
+        function = tf.function(steps, [self._model.signature] * count, autograph=False)
         return function.get_concrete_function()  # type: ignore[no-any-return]
 
     def _steps(self, batches: Sequence[FusedBatch]) -> tf.Tensor:

@@ -26,7 +26,7 @@ settings.register_profile(
 settings.load_profile("smt")
 
 # What tests train in their own process is compared with what commands train: see smt_model.runtime.
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "taobao"
 

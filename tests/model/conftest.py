@@ -23,6 +23,9 @@ from smt_schemas import DatasetSchema
 
 runtime.start_tensorflow()
 
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+"""What this project sets and a server does not."""
+
 
 class MemorySplit:
     """Random rows, given out as a split of a dataset gives them."""
@@ -235,12 +238,13 @@ def predict_in_plain_tensorflow(
     base = sys._base_executable  # type: ignore[attr-defined]
     # As PYTHONPATH the folder's .pth files, which lead to this project, are not read.
     packages = {"PYTHONPATH": sysconfig.get_path("purelib"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    theirs = {name: value for name, value in os.environ.items() if name != ONEDNN}
     command = [base, "-c", PLAIN_TENSORFLOW, *map(str, (model, log, json.dumps(names), output))]
     result = subprocess.run(
         command,
         capture_output=True,
         text=True,
-        env=os.environ | packages,
+        env=theirs | packages,
         cwd=output.parent,
         check=False,
     )
