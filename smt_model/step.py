@@ -86,13 +86,12 @@ class TrainStep:
 
     def _steps(self, batches: Sequence[FusedBatch]) -> tf.Tensor:
         losses = []
-        rows = self._read(batches[0])
+        found = [self._read(batches[0])]
         for batch, following in zip_longest(batches, batches[1:]):
             # The graph keeps the order of reads and writes in which they are called here.
-            early = self._read(following) if self._async_embedding and following else None
-            losses.append(self._step(batch, rows))
             if following:
-                rows = early or self._read(following)
+                found.append(self._read(following))
+            losses.append(self._step(batch, found.pop(0)))
         return tf.stack(losses)
 
     def _read(self, batch: FusedBatch) -> list[list[tf.Tensor]]:
