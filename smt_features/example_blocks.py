@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from smt_features.arrow_arrays import numpy_array
 from smt_features.batch import Array, Bags
 from smt_features.example import ExampleError, Int64s, Numbers, encode_example
 from smt_features.layout import LENGTH, ShardColumn
@@ -93,6 +94,5 @@ def feature_spec(columns: list[ShardColumn], rows_per_example: int) -> dict[str,
 def _flatten(column: pa.ChunkedArray) -> tuple[Array, Int64s | None]:
     array = column.combine_chunks()
     if not pa.types.is_list(array.type):
-        return array.to_numpy(zero_copy_only=False), None
-    offsets = array.offsets.to_numpy().astype(np.int64)
-    return array.values.to_numpy(zero_copy_only=False), offsets
+        return numpy_array(array), None
+    return numpy_array(array.values), numpy_array(array.offsets).astype(np.int64)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from smt_features.arrow_arrays import arrow_array
 from smt_features.string_views import Int64s, changes
 from smt_schemas import DatasetSchema
 
@@ -134,6 +135,6 @@ def merge(ids: Int64s, counts: Int64s, lengths: Int64s, buckets: int) -> Merged:
 def list_series(values: npt.NDArray[np.int32 | np.int64], lengths: Int64s) -> pl.Series:
     """Return a Polars list column from flat values and the length of each list."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    lists = pa.LargeListArray.from_arrays(offsets, values)
+    lists = pa.LargeListArray.from_arrays(arrow_array(offsets), arrow_array(values))
     # A frame's way into Polars, unlike a series', does not import Arrow's compute functions.
     return pl.DataFrame(pa.record_batch([lists], names=["lists"])).to_series()

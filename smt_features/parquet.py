@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from smt_features.arrow_arrays import arrow_array, numpy_array
 from smt_features.parallel import ordered_map
 
 COMPRESSION = "zstd"
@@ -45,7 +46,7 @@ def _narrow(column: pa.Array) -> pa.Array:
     if not pa.types.is_large_list(column.type):
         return column
     list_type = pa.list_(pa.field(_ELEMENT, column.type.value_type, nullable=False))
-    offsets = pa.array(column.offsets.to_numpy().astype(np.int32))
+    offsets = arrow_array(numpy_array(column.offsets).astype(np.int32))
     return pa.ListArray.from_arrays(offsets, column.values, type=list_type)
 
 

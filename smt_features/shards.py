@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from smt_features.arrow_arrays import numpy_array
 from smt_features.cutting import Piece, cluster_columns, cut_row_groups, cut_shards
 from smt_features.example_blocks import encode_blocks
 from smt_features.files import published, sha256
@@ -108,7 +109,7 @@ class ShardWriter:
     def _write(self, task: _Task) -> _Written:
         tables = list(self._tables(task.pieces))
         counts = {
-            column.name: sum(int(table[column.name].to_numpy().sum()) for table in tables)
+            column.name: sum(int(numpy_array(table[column.name].combine_chunks()).sum()) for table in tables)
             for column in self._schema.labels
         }
         shards = {

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from smt_features.arrow_arrays import numpy_array
 from smt_features.files import writing
 from smt_features.parquet import OLDEST
 
@@ -105,7 +106,7 @@ class RowStore:
             return
         mapped = [_map(path) for path in self.spill_all()]
         runs = [_table(buffer) for buffer in mapped]
-        keys_of_runs = [run.column(KEY).to_numpy() for run in runs]
+        keys_of_runs = [numpy_array(run.column(KEY).combine_chunks()) for run in runs]
         ranges = list(_ranges(keys_of_runs, -(-self.rows // self._run_rows)))
         _let_go(mapped)
         for low, high in ranges:

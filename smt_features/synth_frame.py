@@ -5,6 +5,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from smt_features.arrow_arrays import arrow_array
 from smt_features.synth_rows import Rows
 from smt_features.synth_world import Ints, World
 
@@ -67,7 +68,7 @@ def _tag_texts(world: World, rows: Rows) -> tuple[pl.Series, pl.Series]:
 def _joined(ids: Ints, unit: Indices, offsets: Indices, tags: Indices) -> pl.Series:
     """Join the entries of each list, and give each row the text of its list."""
     entries = pl.Series(ids).cast(pl.String).gather(unit)
-    lists = pa.LargeListArray.from_arrays(pa.array(offsets), entries.to_arrow())
+    lists = pa.LargeListArray.from_arrays(arrow_array(offsets), entries.to_arrow())
     texts = pl.Series(pl.from_arrow(lists)).list.join("|")
     # A null index gathers a null.
     return texts.gather(pl.Series(tags).set(pl.Series(tags < 0), None))

@@ -12,7 +12,7 @@ from smt_features.synth import synthesize
 from smt_schemas import taobao
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("pydantic", "polars", "numpy", "pyarrow", "tensorflow")
+HEAVY = ("pydantic", "polars", "numpy", "pyarrow", "pyarrow.compute", "pandas", "tensorflow")
 
 LOADED = """
 import sys
@@ -66,6 +66,29 @@ def test_statistics_of_shards_are_shown_without_what_counts_them(tmp_path: Path)
     assert "train: 160 rows" in printed
     # Less than a second is promised; Polars alone takes a quarter of one.
     assert loaded.split() == ["pydantic"]
+
+
+@pytest.mark.parametrize("format_", ["parquet", "tfrecord"])
+def test_preparing_does_not_import_what_is_slow_and_not_needed(
+    format_: str, tmp_path: Path
+) -> None:
+    synthesize(tmp_path, 200, seed=1)
+    code = f"sys.argv = ['smt', 'prepare', {str(tmp_path)!r}, '--format', '{format_}']"
+
+    loaded = loaded_by(f"{code}; from smt_cli.main import run; run()")
+
+    # pandas, if it is there, and Arrow's compute functions take half a second together.
+    assert set(loaded) == {"pydantic", "polars", "numpy", "pyarrow"}
+
+
+def test_a_dataset_is_read_without_pandas(tmp_path: Path) -> None:
+    synthesize(tmp_path, 200, seed=1)
+    prepare(PrepareJob(tmp_path, tmp_path / "shards", taobao()))
+    batches = f"open_shards({str(tmp_path / 'shards')!r})['train'].batches(100)"
+
+    loaded = loaded_by(f"from smt_features import open_shards; print(len(list({batches})))")
+
+    assert "pandas" not in loaded
 
 
 def test_features_do_not_import_tensorflow() -> None:

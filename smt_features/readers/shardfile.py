@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from smt_features.arrow_arrays import numpy_array
 from smt_features.batch import Array, Bags, Batch, Ids, concat, cut, rows_of
 from smt_features.example import ExampleError, decode_example
 from smt_features.example_blocks import decode_block
@@ -72,17 +73,21 @@ class ShardFile:
         for column in self._columns:
             array = table.column(column.name).combine_chunks()
             if column.counts is None:
-                batch[column.name] = _numpy(array).astype(column.dtype, copy=False)
+                batch[column.name] = self._numbers(array).astype(column.dtype, copy=False)
                 continue
             counts = table.column(column.counts).combine_chunks()
             same = array.offsets.equals(counts.offsets)
             self._require(same, f"{column.counts!r} does not fit {column.name!r}")
-            ids: Ids = _numpy(array.values).astype(column.dtype, copy=False)
-            splits = _numpy(array.offsets).astype(np.int64)
+            ids: Ids = self._numbers(array.values).astype(column.dtype, copy=False)
+            splits = self._numbers(array.offsets).astype(np.int64)
             batch[column.name] = Bags(
-                ids, _numpy(counts.values).astype(np.int32, copy=False), splits
+                ids, self._numbers(counts.values).astype(np.int32, copy=False), splits
             )
         return batch
+
+    def _numbers(self, array: pa.Array) -> Array:
+        self._require(not array.null_count, "it has nulls")
+        return numpy_array(array)
 
     def _read_tfrecord(self, indices: Sequence[int]) -> Iterator[Batch]:
         options = self._options
@@ -103,8 +108,3 @@ class ShardFile:
                 "Check it with `smt verify`."
             )
             raise UserError(msg)
-
-
-def _numpy(array: pa.Array) -> Array:
-    values: Array = array.to_numpy(zero_copy_only=False)
-    return values

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from smt_features.arrow_arrays import arrow_array
 from smt_features.parquet import OLDEST
 from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.string_views import Int64s
@@ -44,13 +45,13 @@ class KindCounts(NamedTuple):
 
     def to_arrow(self) -> pa.Table:
         """Return the columns of ``COUNTS``; the first three are dictionaries, quick to write."""
-        first = np.zeros(len(self.counts), np.int32)
+        first = arrow_array(np.zeros(len(self.counts), np.int32))
         place = [
-            pa.DictionaryArray.from_arrays(first, pa.array([text], pa.large_string()))
+            pa.DictionaryArray.from_arrays(first, pl.Series([text]).to_arrow(compat_level=OLDEST))
             for _, text in self._place()
         ]
         values = self.values.to_arrow(compat_level=OLDEST)
-        return pa.table([*place, values, pa.array(self.counts)], names=list(COUNTS))
+        return pa.Table.from_arrays([*place, values, arrow_array(self.counts)], names=list(COUNTS))
 
     def _place(self) -> list[tuple[str, str]]:
         return [("split", self.split), ("column", self.column), ("kind", self.kind)]

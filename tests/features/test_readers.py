@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from smt_features import Bags, Batch, Dataset, Split
@@ -217,6 +219,20 @@ def test_the_shard_of_another_dataset_is_refused(
 
     with pytest.raises(UserError, match=r"is not the one of the manifest.*smt verify"):
         list(dataset["train"].batches(10))
+
+
+def test_a_shard_with_a_null_is_refused(
+    prepared: Callable[..., Dataset], log_lines: Callable[..., list[str]]
+) -> None:
+    dataset = prepared(log_lines(5))
+    path = dataset.directory / dataset["train"].shards[0].name
+    table = pq.read_table(path)
+    column = table.column_names.index("price")
+    prices = pa.array([None, 1, 2, 3, 4], table.schema.field("price").type)
+    pq.write_table(table.set_column(column, "price", prices), path)
+
+    with pytest.raises(UserError, match=r"is not the one of the manifest: it has nulls"):
+        list(dataset["train"].batches(2))
 
 
 def test_a_shard_with_damaged_column_names_is_refused(
