@@ -39,12 +39,17 @@ class Recorder:
         self._sums = np.zeros(1 + len(tasks))
         if pending.sums:
             self._sums += pending.sums
-        self._restart(step, samples)
+        self.time_from(step, samples)
 
     @property
     def pending(self) -> Pending:
         """The losses that are not reported yet."""
         return Pending(steps=self._steps, sums=tuple(self._sums.tolist()))
+
+    def time_from(self, step: int, samples: int) -> None:
+        """Let the rate of the next report be that of what follows these updates and rows."""
+        self._since = time.perf_counter()
+        self._first_step, self._first_sample = step, samples
 
     @contextmanager
     def untimed(self) -> Iterator[None]:
@@ -85,7 +90,7 @@ class Recorder:
         self._events.scalars(step, report.figures)
         progress.report(report)
         self._steps, self._sums = 0, np.zeros_like(self._sums)
-        self._restart(step, samples)
+        self.time_from(step, samples)
 
     def activations(self, step: int, layers: Mapping[str, NDArray[np.float32]]) -> None:
         """Record what the layers gave for a batch, as DeepRec's script does.
@@ -106,7 +111,3 @@ class Recorder:
             scalars |= {f"{task}/auc": found.auc, f"{task}/log_loss": found.log_loss}
         known = {f"{result.split}/{k}": v for k, v in scalars.items() if v is not None}
         self._events.scalars(result.step, known)
-
-    def _restart(self, step: int, samples: int) -> None:
-        self._since = time.perf_counter()
-        self._first_step, self._first_sample = step, samples

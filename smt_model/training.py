@@ -199,12 +199,17 @@ class Training:
         if trainer.is_saved:  # the process before may have ended between the two
             self._evaluate(progress)
         self._stopped = self._agree(self._wants_to_stop)
+        builds = True
         while self._goes_on():
             stop = trainer.pause
             with trainer.batches(stop) as batches:
                 ready = iter(batches)
                 while trainer.step < stop and self._goes_on():
                     recorder.add(trainer.advance(ready))
+                    if builds and not trainer.reports_now:
+                        # The first call builds the graph, which says nothing of the rate.
+                        recorder.time_from(trainer.step, trainer.samples)
+                    builds = False
                     progress.advance(trainer.step)
                     self._react(progress)
                     if trainer.can_save:

@@ -1,8 +1,10 @@
 """Runs on a small dataset that was really prepared."""
 
 import json
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from smt_features import open_shards
+from smt_model import recorder
 from smt_model.config import TrainConfig
 from smt_model.evaluation import evaluate_run
 from smt_model.model import MultiTaskModel
@@ -60,6 +63,26 @@ def test_the_loss_falls(dataset: Path, tmp_path: Path) -> None:
     run, _ = train(config(dataset, tmp_path / "run", steps=300, evaluate=False))
     losses = [line["loss"] for line in lines(run)]
     assert losses[0] > losses[1] > losses[2]
+
+
+def test_the_rate_leaves_out_the_call_that_builds_the_graph(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [100.0, 1.0, 1.0, 1.0]  # of each call
+    clock = [0.0]
+    original = Trainer.advance
+
+    def advance(trainer: Trainer, batches: Iterator[Any]) -> Any:
+        clock[0] += seconds.pop(0)
+        return original(trainer, batches)
+
+    monkeypatch.setattr(Trainer, "advance", advance)
+    monkeypatch.setattr(recorder, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    run, _ = train(config(dataset, tmp_path / "run", steps=20, batch_size=8, evaluate=False))
+
+    (line,) = lines(run)
+    assert (line["steps_per_second"], line["samples_per_second"]) == (15 / 3, 15 * 8 / 3)
 
 
 @pytest.mark.parametrize("bf16", [False, True])
