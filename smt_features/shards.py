@@ -109,7 +109,9 @@ class ShardWriter:
     def _write(self, task: _Task) -> _Written:
         tables = list(self._tables(task.pieces))
         counts = {
-            column.name: sum(int(numpy_array(table[column.name].combine_chunks()).sum()) for table in tables)
+            column.name: sum(
+                int(numpy_array(table[column.name].combine_chunks()).sum()) for table in tables
+            )
             for column in self._schema.labels
         }
         shards = {

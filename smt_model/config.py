@@ -312,14 +312,15 @@ class TrainConfig(EvOptions):
     def differences(self, deciding: Mapping[str, Any]) -> list[str]:
         """Return, in words, how a run's deciding options (kept against these) differ.
 
-        An option that the run did not know yet counts with its default.
+        An option that the run did not know yet counts with its default. One that decides on one
+        side alone does so by another that differs, which is named.
         """
         known = type(self)().deciding() | dict(deciding)
         ours = self.deciding()
         return [
-            f"{option(name)} {known.get(name)} against {ours.get(name)}"
-            for name in sorted(known.keys() | ours.keys())
-            if known.get(name) != ours.get(name)
+            f"{option(name)} {known[name]} against {ours[name]}"
+            for name in sorted(known.keys() & ours.keys())
+            if known[name] != ours[name]
         ]
 
     def total_steps(self, steps_per_epoch: int) -> int:

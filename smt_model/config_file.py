@@ -2,12 +2,13 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from smt_model.config import TrainConfig
+from smt_model.ev.options import EvOptions
 from smt_schemas import UserError
 
 _LENGTH = frozenset({"steps", "epochs"})
@@ -43,13 +44,26 @@ def read_config(path: Path | None, given: Mapping[str, Any]) -> TrainConfig:
 
 
 def _options(path: Path) -> dict[str, Any]:
-    options = {name.replace("-", "_"): value for name, value in _read(path).items()}
-    known = sorted(TrainConfig.model_fields)
+    options = _named(_read(path), TrainConfig.model_fields, str(path))
+    if isinstance(columns := options.get("columns"), dict):
+        options["columns"] = {
+            name: _named(values, EvOptions.model_fields, f"{path}, column {name}")
+            if isinstance(values, dict)
+            else values
+            for name, values in columns.items()
+        }
+    return options
+
+
+def _named(values: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
+    """Return options by their names with underscores, all of them known ones."""
+    options = {name.replace("-", "_"): value for name, value in values.items()}
+    names = sorted(known)
     for name in options:
-        if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=_SIMILAR)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
-            msg = f"{path}: unknown option {name!r}. {hint}"
+        if name not in names:
+            near = get_close_matches(name, names, n=1, cutoff=_SIMILAR)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(names)}."
+            msg = f"{where}: unknown option {name!r}. {hint}"
             raise UserError(msg)
     return options
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from smt_model.batching import FreshRows, TableBatch
 from smt_model.initial import truncated_normal
 from smt_model.layout import TableLayout
+from smt_schemas import UserError
 
 
 class EmbeddingTable(tf.Module):
@@ -112,7 +113,15 @@ def _selected(vectors: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
 def _variable(rows: int, width: int) -> tf.Variable:
     # Rows that keys can own get memory when they are written, page by page. And no second
     # reference to the tensor: the first sparse access would copy it.
-    values = tf.raw_ops.Empty(shape=[rows, width], dtype=tf.float32)
+    try:
+        values = tf.raw_ops.Empty(shape=[rows, width], dtype=tf.float32)
+    except tf.errors.ResourceExhaustedError as error:
+        msg = (
+            f"A table of {rows:,} rows of {width:,} numbers, vectors and optimizer slots, takes "
+            f"{rows * width * 4 / 1e9:,.1f} GB, which this machine does not give. Lower "
+            "--ev-capacity, or hash_buckets or embedding_dim in the schema."
+        )
+        raise UserError(msg) from error
     return tf.Variable(values, trainable=False, name="packed")
 
 

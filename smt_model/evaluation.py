@@ -12,6 +12,8 @@ from smt_features.files import published
 from smt_features.vocabulary import OUT_OF_VOCABULARY
 from smt_model.assembly import make_model
 from smt_model.batching import FusedBatch
+from smt_model.checkpoint import State
+from smt_model.config import TrainConfig
 from smt_model.early_stopping import EarlyStopping
 from smt_model.html_report import html_report
 from smt_model.model import MultiTaskModel
@@ -20,7 +22,7 @@ from smt_model.predictions import Predictions
 from smt_model.prefetch import Prefetcher
 from smt_model.progress import evaluating, tell
 from smt_model.report import Evaluation, evaluate_predictions
-from smt_model.resume import Start, newest_sound
+from smt_model.resume import Start, load_newest
 from smt_model.run_directory import RunDirectory
 from smt_schemas import UserError
 
@@ -66,17 +68,9 @@ def evaluate_run(
     directory = RunDirectory(run)
     config = directory.config
     dataset = open_shards(data_location or config.data_location)
-    if best:
-        start = Start.read(directory, best_checkpoint(directory))
-    else:
-        start = newest_sound(directory, tell)
-    state = start.state
-    state.origin.require_same(Origin.of(dataset), f"The model in {run}")
-    model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
-    require_keys(model, dataset)
-    start.load(model)
+    start, model = _load(directory, config, dataset, best=best)
     predictions = Evaluator(model).predictions(dataset, split)
-    result = evaluate_predictions(split, state.step, *predictions)
+    result = evaluate_predictions(split, start.state.step, *predictions)
     if start.base:
         result = result.model_copy(update={"restored": start.names})
     if html is not None:
@@ -86,6 +80,23 @@ def evaluate_run(
                 encoding="utf-8",
             )
     return result
+
+
+def _load(
+    run: RunDirectory, config: TrainConfig, dataset: "Dataset", *, best: bool
+) -> tuple[Start, MultiTaskModel]:
+    def make(state: State) -> MultiTaskModel:
+        state.origin.require_same(Origin.of(dataset), f"The model in {run.path}")
+        model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
+        require_keys(model, dataset)
+        return model
+
+    if not best:
+        return load_newest(run, tell, make)
+    start = Start.read(run, best_checkpoint(run))
+    model = make(start.state)
+    start.load(model)
+    return start, model
 
 
 def best_checkpoint(run: RunDirectory) -> Path:
@@ -116,12 +127,17 @@ class Evaluator:
         The model.
     predict
         Returns the logits of a batch, for a model whose variables lie elsewhere.
+
+    Attributes
+    ----------
+    model
+        The model.
     """
 
     def __init__(
         self, model: MultiTaskModel, predict: Callable[[FusedBatch], tf.Tensor] | None = None
     ) -> None:
-        self._model = model
+        self.model = model
         self._predict = predict or tf.function(model.predict, [model.signature], autograph=False)
 
     def __call__(self, dataset: "Dataset", split: str, step: int) -> Evaluation:
@@ -136,7 +152,7 @@ class Evaluator:
         UserError
             When one is not finite.
         """
-        model, rows = self._model, dataset[split]
+        model, rows = self.model, dataset[split]
         user_column = model.schema.user_column
         label_parts: list[NDArray[np.float32]] = []
         logit_parts: list[NDArray[np.float32]] = []

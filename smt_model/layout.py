@@ -189,9 +189,10 @@ def _table(features: Iterable[FeatureLayout], capacity: int) -> TableLayout:
     placed = tuple(features)
     layout = TableLayout(placed, placed[0].dim, capacity)
     if layout.rows + layout.products > MAX_ROWS:
+        remedy = "--ev-capacity" if capacity > MAX_ROWS // 2 else "hash_buckets in the schema"
         msg = (
             f"The features of embedding_dim {layout.dim} need {layout.rows:,} rows in all; a "
-            f"table holds at most {MAX_ROWS:,}. Lower hash_buckets in the schema."
+            f"table holds at most {MAX_ROWS:,}. Lower {remedy}."
         )
         raise UserError(msg)
     return layout

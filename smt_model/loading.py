@@ -11,7 +11,7 @@ from smt_model.config import TrainConfig
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.progress import tell
-from smt_model.resume import Start, newest_sound
+from smt_model.resume import Start, load_newest
 from smt_model.run_directory import RunDirectory
 from smt_schemas import DatasetSchema
 
@@ -78,8 +78,8 @@ def load_run(run: Path) -> TrainedModel:
     """
     directory = RunDirectory(run)
     config = directory.config
-    start = newest_sound(directory, tell)
-    schema, native = start.state.origin.dataset_schema, start.state.bf16_native
-    model = make_model(config, schema, bf16_native=native)
-    start.load(model)
-    return TrainedModel(directory, config, start, model)
+
+    def make(state: State) -> MultiTaskModel:
+        return make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
+
+    return TrainedModel(directory, config, *load_newest(directory, tell, make))

@@ -12,7 +12,7 @@ from smt_features import open_shards
 from smt_features.scoring import ScoringLog, open_log
 from smt_model.loading import TrainedModel, load_run
 from smt_model.origin import Origin, require_keys
-from smt_model.prediction_file import ERROR, LINE, prediction_file
+from smt_model.prediction_file import ERROR, LINE, prediction_file, require_output
 from smt_model.predictor import BATCH, Predictor
 from smt_schemas import UserError
 
@@ -74,6 +74,7 @@ def predict_run(
         When something cannot be read or written, when the shards are of another kind than the
         model's, or when a prediction is not finite.
     """
+    require_output(output, source, overwrite=overwrite)
     trained = load_run(run)
     tasks = list(trained.schema.tasks)
     if source.is_dir():
@@ -81,7 +82,7 @@ def predict_run(
     else:
         frames = _of_log(trained, open_log(source, trained.schema), progress)
     rows = errors = 0
-    with prediction_file(output, tasks, overwrite=overwrite) as write:
+    with prediction_file(output, tasks) as write:
         for frame in frames:
             write(frame)
             rows += frame.height

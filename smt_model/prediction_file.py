@@ -19,8 +19,36 @@ FORMATS = (".parquet", ".csv", ".jsonl")
 Write = Callable[[pl.DataFrame], None]
 
 
+def require_output(path: Path, source: Path, *, overwrite: bool) -> None:
+    """Refuse a file that predictions cannot or must not be written to.
+
+    Parameters
+    ----------
+    path
+        The file; its extension decides the format.
+    source
+        What is predicted.
+    overwrite
+        Replace a file that exists.
+
+    Raises
+    ------
+    UserError
+        When the extension is unknown, the file exists, or it is the source.
+    """
+    if path.suffix not in FORMATS:
+        msg = f"--output {path}: the extension must be one of {', '.join(FORMATS)}."
+        raise UsageError(msg)
+    if path.exists() and source.exists() and path.samefile(source):
+        msg = f"--output {path} is the log itself. Give --output another file."
+        raise UsageError(msg)
+    if path.exists() and not overwrite:
+        msg = f"{path} exists. Give --output another file, or --overwrite."
+        raise UserError(msg)
+
+
 @contextmanager
-def prediction_file(path: Path, tasks: list[str], *, overwrite: bool) -> Iterator[Write]:
+def prediction_file(path: Path, tasks: list[str]) -> Iterator[Write]:
     """Yield a function that appends rows to a file, which appears once all are written.
 
     The rows have the columns ``line`` (int64), each task (float32) and ``error`` (text).
@@ -28,25 +56,17 @@ def prediction_file(path: Path, tasks: list[str], *, overwrite: bool) -> Iterato
     Parameters
     ----------
     path
-        The file; its extension decides the format.
+        The file, which `require_output` let pass; its extension decides the format.
     tasks
         Names of the tasks, in order.
-    overwrite
-        Replace a file that exists.
 
     Raises
     ------
     UserError
-        When the extension is unknown, or the file exists or cannot be written.
+        When the file cannot be written, or a task has the name of another column.
     """
-    if path.suffix not in FORMATS:
-        msg = f"--output {path}: the extension must be one of {', '.join(FORMATS)}."
-        raise UsageError(msg)
     if taken := {LINE, ERROR} & set(tasks):
         msg = f"A task is called {taken.pop()!r}, like a column of the output. Rename the task."
-        raise UserError(msg)
-    if path.exists() and not overwrite:
-        msg = f"{path} exists. Give --output another file, or --overwrite."
         raise UserError(msg)
     schema = {LINE: pl.Int64, **dict.fromkeys(tasks, pl.Float32), ERROR: pl.String}
     empty = pl.DataFrame(schema=schema)

@@ -117,7 +117,9 @@ class TrainingProgress:
     def say(self, text: str) -> None:
         """Print a line."""
         if self._console.is_terminal:
-            self._bar.console.print(text, highlight=False)
+            # As it is: a command that is shown must not be broken in two when it is copied, nor
+            # lose a part of a path in brackets.
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             tell(text)
 

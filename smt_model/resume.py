@@ -79,13 +79,52 @@ def newest_sound(run: RunDirectory, say: Callable[[str], None]) -> Start:
         what may be sound.
     """
     run.newest_checkpoint()
-    for path in reversed(run.restorable()):
+    while True:
+        found = run.restorable()
+        for path in reversed(found):
+            try:
+                return Start.read(run, path)
+            except checkpoint.DamagedError as error:
+                if run.restorable() != found:
+                    break  # it was deleted by a training that saved a newer one: look again
+                say(f"{error}. Trying the one before it.")
+        else:
+            msg = (
+                f"{run.path} has no checkpoint that is not damaged. "
+                "Train anew in another directory."
+            )
+            raise UserError(msg)
+
+
+def load_newest(
+    run: RunDirectory,
+    say: Callable[[str], None],
+    make: Callable[[checkpoint.State], MultiTaskModel],
+) -> tuple[Start, MultiTaskModel]:
+    """Load the newest checkpoint or delta that is not damaged, while the run may be training on.
+
+    Parameters
+    ----------
+    run, say
+        As for `newest_sound`.
+    make
+        Makes the model of a state, or raises when it is not of the right kind.
+
+    Raises
+    ------
+    UserError
+        As `newest_sound`, and what `make` raises.
+    """
+    while True:
+        start = newest_sound(run, say)
+        model = make(start.state)
         try:
-            return Start.read(run, path)
-        except checkpoint.DamagedError as error:
-            say(f"{error}. Trying the one before it.")
-    msg = f"{run.path} has no checkpoint that is not damaged. Train anew in another directory."
-    raise UserError(msg)
+            start.load(model)
+        except UserError:
+            if run.restorable()[-1:] == [start.path]:
+                raise
+            continue  # it was deleted by a training that saved a newer one
+        return start, model
 
 
 def find_start(

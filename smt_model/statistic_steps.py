@@ -1,4 +1,4 @@
-"""Reports speed and memory between two steps, named by DeepRec's environment variables."""
+"""Reports speed between two steps and memory, named by DeepRec's environment variables."""
 
 import os
 import resource
@@ -61,4 +61,7 @@ class StatisticSteps:
         first, since = self._began
         rate = (step - first) / (now - since)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return f"Steps {first:,} to {step:,}: {rate:.1f} steps/s, peak memory {peak:,.0f} MiB"
+        return (
+            f"Steps {first:,} to {step:,}: {rate:.1f} steps/s, "
+            f"peak memory since the start {peak:,.0f} MiB"
+        )

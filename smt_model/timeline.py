@@ -1,6 +1,7 @@
 """Traces single calls of the training step with TensorFlow's profiler."""
 
 import gzip
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,8 @@ def traced(run: Path, step: int) -> Iterator[None]:
         host_tracer_level=_HOST_DETAILS, python_tracer_level=0, device_tracer_level=0
     )
     with _writing(directory):
+        # A run that was killed after this step traces it again; two profiles are not converted.
+        shutil.rmtree(directory, ignore_errors=True)
         tf.profiler.experimental.start(str(directory), options)
     try:
         yield
@@ -58,7 +61,10 @@ def _chrome_trace(profiles: list[Path]) -> bytes:
     # The public interface only talks to TensorBoard's plugin, which is not a dependency.
     from tensorflow.python.profiler.internal import _pywrap_profiler_plugin
 
-    trace, _ = _pywrap_profiler_plugin.xspace_to_tools_data(
+    trace, is_whole = _pywrap_profiler_plugin.xspace_to_tools_data(
         [str(path) for path in profiles], "trace_viewer@", {}
     )
+    if not is_whole:
+        msg = f"TensorFlow cannot convert {profiles}"
+        raise OSError(msg)
     return trace  # type: ignore[no-any-return]

@@ -109,8 +109,13 @@ def open_dataset(config: TrainConfig) -> "Dataset":
         When it cannot be read, or lacks something that the options name.
     """
     dataset = open_shards(config.data_location)
-    for split in [TRAIN, TEST] if config.evaluate else [TRAIN]:
-        dataset[split]
+    if not dataset.schema.tasks:
+        msg = f"The schema of {config.data_location} has no label, so there is nothing to learn."
+        raise UserError(msg)
+    dataset[TRAIN]
+    if config.evaluate and TEST not in dataset.splits:
+        msg = f"{config.data_location} has no split {TEST!r} to evaluate on. Give --no-eval."
+        raise UserError(msg)
     _require_metric(config, dataset)
     task_weights(config.task_weight, dataset.schema.tasks)
     return dataset
@@ -224,7 +229,7 @@ class Training:
         if trainer.reports_now:
             recorder.report(trainer.step, trainer.epoch, trainer.samples, progress)
         with recorder.untimed():
-            if trainer.saves_now:
+            if trainer.saves_now and not trainer.is_saved:
                 self._save()
             elif trainer.saves_delta_now:
                 trainer.save_delta(recorder.pending, self._best_step)

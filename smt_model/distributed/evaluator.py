@@ -40,8 +40,7 @@ def evaluate_as_saved(config: TrainConfig, cluster: Cluster, run: RunDirectory) 
     """
     dataset = open_dataset(config)
     log = MetricsLog(run.path / METRICS)
-    model = make_model(config, dataset.schema)
-    evaluator = Evaluator(model)
+    evaluator: Evaluator | None = None
     latest: Evaluation | None = None
     with Interruption() as interruption, Watch(cluster.chief) as watch:
         while True:
@@ -51,7 +50,12 @@ def evaluate_as_saved(config: TrainConfig, cluster: Cluster, run: RunDirectory) 
                 try:
                     state = checkpoint.read_state(found[-1])
                     state.origin.require_same(Origin.of(dataset), f"The model in {run.path}")
-                    checkpoint.restore(found[-1], state, model)
+                    if evaluator is None:  # with the kernels that the chief uses
+                        native = state.bf16_native
+                        evaluator = Evaluator(
+                            make_model(config, dataset.schema, bf16_native=native)
+                        )
+                    checkpoint.restore(found[-1], state, evaluator.model)
                 except UserError:
                     if run.checkpoints()[-1:] == found[-1:]:
                         raise

@@ -145,12 +145,19 @@ class _Worker:
             config,
             self._dataset,
             self._run,
-            native_bf16(config, start),
+            self._native_bf16(start),
             share=self._share,
             assemble=partial(assemble, make_step=make_step),
         )
         begin(trainer, config, self._dataset, self._run, start)
         return trainer
+
+    def _native_bf16(self, start: Start | None) -> bool | None:
+        """Return which kernels the chief uses: another machine's measurement may differ."""
+        if not self._config.bf16:
+            return None
+        leads = self._share[0] == 0
+        return self._agreement.sum(int(leads and native_bf16(self._config, start) is True)) > 0
 
     def _stops(self, wish: bool) -> bool:
         return self._agreement.sum(int(wish)) > 0

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from smt_features import Bags
 from smt_features.files import published
+from smt_model.progress import bar
 from smt_model.tensors import Shape, read_tensors, write_tensors
 from smt_schemas import UserError
 
@@ -56,6 +58,38 @@ class Beginnings:
         vectors[known] = self.vectors[self.buckets[at[known]]]
 
 
+class DistinctPairs:
+    """Collects keys with their buckets; the first bucket of a key counts.
+
+    Those of many batches are sorted together, once they are as many as all before: to sort all
+    of them for each batch would take the square of the time.
+    """
+
+    def __init__(self) -> None:
+        self._merged = np.empty(0, np.int64), np.empty(0, np.int32)
+        self._waiting: list[tuple[Int64s, Int32s]] = []
+        self._count = 0
+
+    def add(self, keys: Int64s, buckets: Int32s) -> None:
+        """Take in the pairs of a batch, int64 [N] and int32 [N]."""
+        found = _distinct(keys, buckets)
+        self._waiting.append(found)
+        self._count += len(found[0])
+        if self._count > len(self._merged[0]):
+            self._merge()
+
+    def all(self) -> tuple[Int64s, Int32s]:
+        """Return all keys, in order, and the bucket of each."""
+        self._merge()
+        return self._merged
+
+    def _merge(self) -> None:
+        parts = [self._merged, *self._waiting]
+        keys, buckets = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        self._merged = _distinct(keys, buckets)
+        self._waiting, self._count = [], 0
+
+
 def find_beginnings(
     split: "Split", vectors: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, Beginnings]:
@@ -64,14 +98,15 @@ def find_beginnings(
     Entries of a list are paired where the row has as many keys as buckets: both stand in order
     of first appearance. A key that came only beside another one of its bucket is left out.
     """
-    pairs = {name: (np.empty(0, np.int64), np.empty(0, np.int32)) for name in vectors}
-    for batch in split.batches(_ROWS, shuffle=False):
-        for name, (keys, buckets) in pairs.items():
-            found = _pairs(batch, name)
-            pairs[name] = _distinct(
-                np.concatenate([keys, found[0]]), np.concatenate([buckets, found[1]])
-            )
-    return {name: Beginnings(*pairs[name], vectors[name]) for name in vectors}
+    if not vectors:
+        return {}
+    pairs = {name: DistinctPairs() for name in vectors}
+    batches = split.batches(_ROWS, shuffle=False)
+    with bar(Console(stderr=True), "pairing keys and buckets") as progress:
+        for batch in progress.track(batches, total=split.steps(_ROWS)):
+            for name, distinct in pairs.items():
+                distinct.add(*_pairs(batch, name))
+    return {name: Beginnings(*pairs[name].all(), vectors[name]) for name in vectors}
 
 
 def save_beginnings(path: Path, beginnings: Mapping[str, Beginnings]) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,3 +60,15 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"steps": -1}')
     with pytest.raises(UserError, match="not the configuration of a run: --steps"):
         TrainConfig.from_json(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "ours"),
+    [("lr_schedule", "cosine", "constant"), ("async_embedding", True, False)],
+)
+def test_only_options_that_differ_are_named(name: str, theirs: Any, ours: Any) -> None:
+    run = TrainConfig.from_options(steps=500, **{name: theirs})
+
+    found = run.model_copy(update={name: ours}).differences(run.deciding())
+
+    assert found == [f"--{name.replace('_', '-')} {theirs} against {ours}"]

@@ -73,3 +73,12 @@ def test_a_file_of_another_kind_is_refused(name: str, text: str, tmp_path: Path)
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"Cannot read .*none.toml: No such file"):
         read_config(tmp_path / "none.toml", {})
+
+
+def test_names_for_a_column_may_have_hyphens_and_unknown_ones_are_refused(file: Path) -> None:
+    file.write_text('ev = true\nev-filter = "counter"\n[columns.user_id]\nfilter-freq = 10\n')
+    assert read_config(file, {}).columns == {"user_id": {"filter_freq": 10}}
+
+    file.write_text("[columns.user_id]\nfilter-frequency = 10\n")
+    with pytest.raises(UserError, match=r"column user_id: unknown option 'filter_frequency'. Did"):
+        read_config(file, {})

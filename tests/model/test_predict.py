@@ -168,3 +168,13 @@ def test_shards_of_another_hash_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=r"hash: .*seed=0 against .*seed=1"):
         predict_run(trained, other_dataset, tmp_path / "out.csv")
+
+
+def test_the_log_is_never_replaced_by_its_predictions(trained: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("u1,a,b1\n")
+
+    with pytest.raises(UsageError, match="is the log itself"):
+        predict_run(trained, log, tmp_path / "." / "log.csv", overwrite=True)
+
+    assert log.read_text() == "u1,a,b1\n"

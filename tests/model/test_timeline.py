@@ -51,3 +51,18 @@ def test_a_timeline_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "timeline").write_text("")
     with pytest.raises(UserError, match="Cannot write the timeline"), traced(tmp_path, 1):
         pass
+
+
+def test_a_step_that_is_traced_again_replaces_its_trace(tmp_path: Path) -> None:
+    folder = tmp_path / "timeline"
+    with traced(tmp_path, 3):
+        pass
+    (earlier,) = folder.glob("*/plugins/profile/*")
+    earlier.rename(earlier.with_name("2020_01_01_00_00_00"))
+
+    with traced(tmp_path, 3):  # a run that was killed after this step went on before it
+        pass
+
+    assert len(list(folder.rglob("*.xplane.pb"))) == 1
+    packed = (folder / "step-0000000003.trace.json.gz").read_bytes()
+    assert "traceEvents" in json.loads(gzip.decompress(packed))

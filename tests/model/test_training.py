@@ -12,14 +12,17 @@ import pytest
 import tensorflow as tf
 
 from smt_features import open_shards
+from smt_features.prepare import prepare
+from smt_features.reading import PrepareJob
 from smt_model import recorder
 from smt_model.config import TrainConfig
 from smt_model.evaluation import evaluate_run
 from smt_model.model import MultiTaskModel
+from smt_model.progress import TrainingProgress
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
 from smt_model.trainer import Trainer, fused_batches, rows_from
-from smt_model.training import train
+from smt_model.training import Training, train
 from smt_schemas import DatasetSchema, UsageError, UserError
 
 
@@ -268,3 +271,32 @@ def test_users_in_no_vocabulary_are_not_one_user(
 
     assert found
     assert found.tasks["ctr"].gauc_users == 2
+
+
+def test_data_without_labels_or_without_rows_to_evaluate_on_is_refused(
+    schema: DatasetSchema, tmp_path: Path
+) -> None:
+    features = [column for column in schema.columns if column.role != "label"]
+    unlabelled = schema.model_copy(update={"columns": features, "split_files": {"train": "a"}})
+    (tmp_path / "a").write_text("".join(f"u{n},a,b\n" for n in range(9)))
+    prepare(PrepareJob(tmp_path, tmp_path / "shards", unlabelled))
+
+    with pytest.raises(UserError, match="has no label, so there is nothing to learn"):
+        train(config(tmp_path / "shards", tmp_path / "run", evaluate=False))
+
+
+def test_a_step_that_is_saved_is_not_saved_again(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So it is for a chief that waits, and whose run then ends where it was saved.
+    original = Training._react
+
+    def twice(training: Training, progress: TrainingProgress) -> None:
+        original(training, progress)
+        original(training, progress)
+
+    monkeypatch.setattr(Training, "_react", twice)
+
+    run, _ = train(config(dataset, tmp_path / "run", steps=10, save_steps=5))
+
+    assert [path.name for path in run.checkpoints()] == ["step-0000000010"]

@@ -1,6 +1,7 @@
 """Models some of whose features are embedding variables."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_features import Bags
-from smt_model.assembly import Assembly, assemble
+from smt_model.assembly import Assembly, assemble, make_model
 from smt_model.batching import FusedBatch
 from smt_model.config import OPTIMIZERS, OptimizerName, TrainConfig
+from smt_model.embedding import EmbeddingTable
 from smt_model.ev.elimination import eliminate
 from smt_model.ev.initial import first_vectors, stream_of
 from smt_model.ev.options import EvOptions
+from smt_model.layout import fused_tables
 from smt_model.model import MultiTaskModel
-from smt_schemas import DatasetSchema
+from smt_schemas import DatasetSchema, UserError
 
 SEED = 5
 ADMIT_ALL = EvOptions(ev=True)
@@ -198,3 +201,18 @@ def test_a_rare_key_shares_a_bucket_and_a_frequent_one_starts_from_there(
     assert 7 not in fused.tables[0].rows
     model.begin(fused)
     np.testing.assert_array_equal(table.packed.sparse_read([row])[:, :4].numpy(), shared)
+
+
+def test_a_table_that_no_machine_can_hold_is_refused(schema: DatasetSchema) -> None:
+    (table,) = fused_tables(schema.features[:1])
+    slots = {f"slot {number}": 0.0 for number in range(1 << 14)}
+
+    with pytest.raises(UserError, match=r"GB, which this machine does not give\. Lower --ev-cap"):
+        EmbeddingTable(replace(table, capacity=1 << 30), 0, slots)
+
+
+def test_more_keys_than_an_int32_name_the_option_that_asks_for_them(schema: DatasetSchema) -> None:
+    config = TrainConfig(ev=True, ev_capacity=3_000_000_000)
+
+    with pytest.raises(UserError, match=r"table holds at most [0-9,]+\. Lower --ev-capacity"):
+        make_model(config, schema)

@@ -7,6 +7,8 @@ from typing import Any
 import mmh3
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from smt_features import open_shards
@@ -14,7 +16,7 @@ from smt_features.manifest import PrepareOptions
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_model.config import TrainConfig
-from smt_model.ev.beginnings import Beginnings, find_beginnings
+from smt_model.ev.beginnings import Beginnings, DistinctPairs, find_beginnings
 from smt_model.ev.initial import first_vectors, stream_of
 from smt_model.feature_options import embedding_variables
 from smt_model.loading import load_run
@@ -216,3 +218,20 @@ def test_a_run_that_lost_what_its_keys_begin_with_says_so(
 def test_there_must_be_a_run_to_start_from(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="directory of a run"):
         train(config(data, tmp_path / "run", init_from=str(tmp_path / "nothing")))
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=6), max_size=8))
+def test_the_first_bucket_of_a_key_counts_however_batches_fall(
+    batches: list[list[tuple[int, int]]],
+) -> None:
+    distinct = DistinctPairs()
+    expected: dict[int, int] = {}
+    for batch in batches:
+        pairs = np.array(batch, np.int64).reshape(-1, 2)
+        distinct.add(pairs[:, 0], pairs[:, 1].astype(np.int32))
+        for key, bucket in batch:
+            expected.setdefault(key, bucket)
+
+    keys, buckets = distinct.all()
+
+    assert list(zip(keys.tolist(), buckets.tolist(), strict=True)) == sorted(expected.items())
