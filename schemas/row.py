@@ -22,9 +22,18 @@ NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 """A decimal number, with or without fraction and exponent; neither infinite nor NaN."""
 
 Rule = Literal[
-    "fields", "utf8", "quote", "required", "entry", "integer", "number", "allowed", "range"
+    "fields",
+    "utf8",
+    "quote",
+    "separator",
+    "required",
+    "entry",
+    "integer",
+    "number",
+    "allowed",
+    "range",
 ]
-"""Why a cell, or a whole line (``fields``, ``utf8``, ``quote``), was refused."""
+"""Why a whole line (the first four) or a cell was refused."""
 
 _PYTHON: dict[str, type[int] | type[float] | type[str]] = {
     "int": int,

@@ -37,8 +37,12 @@ def published(path: Path) -> Iterator[Path]:
     Raises
     ------
     UserError
-        When the folder cannot be written or the disk is full; nothing is published then.
+        When the path is a folder's, the folder cannot be written or the disk is full; nothing is
+        published then.
     """
+    if not path.name or path.is_dir():
+        msg = f"{path} is a folder. Give a file."
+        raise UserError(msg)
     temporary = path.with_name(path.name + TEMPORARY)
     with writing(path):
         try:

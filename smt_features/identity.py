@@ -1,8 +1,9 @@
 """What decides a dataset's bytes, and how to say what differs."""
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from importlib.metadata import version
+from threading import Thread
 
 from pydantic import BaseModel, ConfigDict
 
@@ -69,11 +70,9 @@ class SourceDigests:
     def __init__(self, sources: list[Source]) -> None:
         self._sources = sources
         self._before = [_state(source) for source in sources]
-        executor = ThreadPoolExecutor(1)
-        self._digests: list[Future[str]] = [
-            executor.submit(sha256, source.path) for source in sources
-        ]
-        executor.shutdown(wait=False)  # takes no more, and ends when these are done
+        self._digests = [Future[str]() for _ in sources]
+        # A daemon: a run that fails early does not wait until all is digested.
+        Thread(target=self._digest, daemon=True).start()
 
     def records(self, rows: Mapping[str, int]) -> list[SourceRecord]:
         """Return the record of each file; ``rows`` is by name.
@@ -103,6 +102,13 @@ class SourceDigests:
                 )
             )
         return records
+
+    def _digest(self) -> None:
+        for source, future in zip(self._sources, self._digests, strict=True):
+            try:
+                future.set_result(sha256(source.path))
+            except BaseException as error:  # noqa: BLE001 - for whoever waits for the result
+                future.set_exception(error)
 
 
 def run_identity(

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smt_features.blocks import read_blocks
-from smt_features.infer_column import guess_column
+from smt_features.infer_column import Guess, guess_column
 from smt_features.infer_facts import Facts
 from smt_features.infer_format import TextFormat, guess_format, require_names
 from smt_features.infer_text import schema_text
+from smt_features.parquet_source import is_readable
 from smt_features.pipeline import row_blocks
-from smt_features.sources import SUFFIXES, Source
+from smt_features.sources import SUFFIXES, Source, kind_of
 from smt_schemas import Column, CsvFormat, DatasetSchema, UserError
 
 LIST_SEPARATOR = "\x1f"
@@ -38,9 +39,11 @@ def infer_schema(path: Path, rows: int) -> str:
         msg = f"{path} is not a file. Give a raw log file."
         raise UserError(msg)
     suffix = max((known for known in SUFFIXES if path.name.endswith(known)), key=len)
-    source = Source("train", 0, path, path.name, SUFFIXES[suffix])
+    source = Source("train", 0, path, path.name, kind_of(path))
+    left_out: list[Guess] = []
     if source.kind == "parquet":
-        text, columns = TextFormat(CsvFormat(), []), _parquet_columns(path)
+        text = TextFormat(CsvFormat(), [])
+        columns, left_out = _parquet_columns(path)
     else:
         text = guess_format(next(read_blocks(source)).data, path)
         columns = [Column(name=name, role="ignore") for name in text.names]
@@ -49,7 +52,7 @@ def infer_schema(path: Path, rows: int) -> str:
     facts = {column.name: Facts(column.name) for column in columns}
     seen = _look(source, reading, facts, rows)
     taken = {text.csv.separator}
-    guesses = [guess_column(facts[column.name], taken, column) for column in columns]
+    guesses = [guess_column(facts[column.name], taken, column) for column in columns] + left_out
     if not any(guess.is_feature for guess in guesses):
         msg = f"{path} has no column that could be a feature; are these the right files?"
         raise UserError(msg)
@@ -75,14 +78,22 @@ def _look(source: Source, reading: DatasetSchema, facts: dict[str, Facts], rows:
     return f"{which} {read:,} rows{left_out if refused else ''}"
 
 
-def _parquet_columns(path: Path) -> list[Column]:
+def _parquet_columns(path: Path) -> tuple[list[Column], list[Guess]]:
+    """Return the columns that can be read, and what is written of the others."""
     try:
         schema = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"Cannot read {path}: {error}. Is it a complete Parquet file?"
         raise UserError(msg) from error
     require_names(schema.names, str(path))
-    return [_parquet_column(field) for field in schema]
+    fields = {field.name: (field.type, _parquet_column(field)) for field in schema}
+    columns = [column for type_, column in fields.values() if is_readable(type_, column)]
+    left_out = [
+        Guess({}, [f"Left out is {name}: values of type {type_} cannot be read. Convert them."])
+        for name, (type_, column) in fields.items()
+        if column not in columns
+    ]
+    return columns, left_out
 
 
 def _parquet_column(field: pa.Field) -> Column:

@@ -6,6 +6,7 @@ name is an error and not a missing value.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,8 @@ def parse_json(block: Block, schema: DatasetSchema, ignored: frozenset[str]) -> 
             rows.append(_cells(line, schema, ignored))
         except _LineError as error:
             rows.append(empty)
-            refused[row] = str(error)
+            # A name in it may be no valid Unicode.
+            refused[row] = str(error).encode(errors="backslashreplace").decode()
     names = {column.name: pl.String for column in schema.columns}
     return RowBlock(
         source=block.source,
@@ -59,7 +61,13 @@ def parse_json(block: Block, schema: DatasetSchema, ignored: frozenset[str]) -> 
 
 def _cells(line: bytes, schema: DatasetSchema, ignored: frozenset[str]) -> tuple[str, ...]:
     try:
-        found = json.loads(line, parse_int=str, parse_float=str, parse_constant=_refuse)
+        found = json.loads(
+            line,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=_refuse,
+            object_pairs_hook=_once,
+        )
     except (ValueError, RecursionError) as error:
         reason = f"not JSON: {error}"
         raise _LineError(reason) from error
@@ -100,6 +108,15 @@ def _text(value: object, column: Column) -> str:
         return separator.join(entries) if entries != [""] else separator
     reason = f"{column.name}: neither text nor a number, but {json.dumps(value)[:60]}"
     raise _LineError(reason)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        reason = f"{names.most_common(1)[0][0]}: there more than once"
+        raise _LineError(reason)
+    return found
 
 
 def _refuse(constant: str) -> None:

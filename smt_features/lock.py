@@ -29,10 +29,8 @@ def locked(directory: Path, option: str = "--output") -> Iterator[None]:
     """
     path = directory / NAME
     with _acquire(directory, path, option) as file:
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
         try:
+            _sign(file, directory, option)
             yield
         finally:
             path.unlink(missing_ok=True)
@@ -52,6 +50,13 @@ def _acquire(directory: Path, path: Path, option: str) -> TextIO:
         is_current = path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino
     except BlockingIOError:
         is_current = False
+    except OSError as error:
+        file.close()
+        msg = (
+            f"{directory} lies on a file system without locks ({error.strerror}), so nothing keeps "
+            f"two runs apart. Choose another {option}."
+        )
+        raise UserError(msg) from error
     if not is_current:  # held, or removed by its holder since it was opened
         file.seek(0)
         holder = file.read().strip() or "another process"
@@ -59,3 +64,13 @@ def _acquire(directory: Path, path: Path, option: str) -> TextIO:
         msg = f"{directory} is being written by {holder}. Wait for it, or choose another {option}."
         raise UserError(msg)
     return file
+
+
+def _sign(file: TextIO, directory: Path, option: str) -> None:
+    try:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+    except OSError as error:
+        msg = f"Cannot write to {directory}: {error.strerror}. Choose another {option}."
+        raise UserError(msg) from error

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,40 +57,70 @@ def read_tables(source: Source, schema: DatasetSchema) -> Iterator[Table]:
 def to_rows(table: Table, schema: DatasetSchema) -> RowBlock:
     """Return a table's cells as text: numbers in decimal, a null as the empty text.
 
-    Raises
-    ------
-    UserError
-        When an entry of a list contains the list's separator.
+    Rows with text that is not UTF-8, and with a list whose entries contain its separator, are
+    refused; their cells are empty where nothing can be shown of them.
     """
-    frame = pl.DataFrame(table.data)
-    cells = frame.select(
-        _joined(frame[column.name], column, table.source)
-        if isinstance(frame.schema[column.name], pl.List)
-        else frame[column.name].cast(pl.String).fill_null("")
-        for column in schema.columns
-    )
+    undecodable = _undecodable(table.data)
+    frame = pl.DataFrame(_without(table.data, undecodable))
+    if undecodable:
+        frame = _with_empty(frame, undecodable, table.data.num_rows)
+    refused = dict.fromkeys(undecodable, "utf8")
+    cells = []
+    for column in schema.columns:
+        series = frame[column.name]
+        if isinstance(series.dtype, pl.List):
+            series, torn = _joined(series, column.separator or "")
+            refused |= dict.fromkeys(torn, "separator")
+        cells.append(series.cast(pl.String).fill_null(""))
+    whole = pl.DataFrame(cells)
     return RowBlock(
         source=table.source,
         ordinal=table.ordinal,
-        cells=cells,
-        refused={},
-        raw=lambda rows: [",".join(cells.row(row)) for row in rows],
+        cells=whole,
+        refused=dict(sorted(refused.items())),
+        raw=lambda rows: [",".join(whole.row(row)) for row in rows],
         position=table.position,
     )
 
 
-def _joined(lists: pl.Series, column: Column, source: Source) -> pl.Series:
-    separator = column.separator or ""
+def _joined(lists: pl.Series, separator: str) -> tuple[pl.Series, list[int]]:
+    """Return lists as text, and the rows where an entry contains the separator."""
     entries = lists.list.eval(pl.element().cast(pl.String).fill_null(""))
-    if entries.list.eval(pl.element().str.contains(separator, literal=True)).list.any().any():
-        msg = (
-            f"{source.path}, column {column.name!r}: an entry contains the separator "
-            f"{separator!r}. Declare another separator in the schema."
-        )
-        raise UserError(msg)
+    contains = entries.list.eval(pl.element().str.contains(separator, literal=True)).list.any()
     joined = entries.list.join(separator).fill_null("")
     # A list of one empty entry would read as an empty list; two empty entries are as wrong.
-    return joined.set((joined == "") & (entries.list.len() > 0).fill_null(False), separator)
+    joined = joined.set((joined == "") & (entries.list.len() > 0).fill_null(False), separator)
+    return joined, contains.fill_null(False).arg_true().to_list()
+
+
+def _undecodable(data: pa.Table) -> list[int]:
+    """Return the rows with text that is not UTF-8. Parquet files hold it unchecked."""
+    if _is_valid(data):
+        return []
+    return [row for row in range(data.num_rows) if not _is_valid(data.slice(row, 1))]
+
+
+def _is_valid(data: pa.Table) -> bool:
+    try:
+        data.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _without(data: pa.Table, rows: list[int]) -> pa.Table:
+    bounds = [-1, *rows, data.num_rows]
+    return pa.concat_tables(
+        data.slice(before + 1, after - before - 1) for before, after in pairwise(bounds)
+    )
+
+
+def _with_empty(frame: pl.DataFrame, rows: list[int], height: int) -> pl.DataFrame:
+    """Return the frame with rows of nulls where some are missing."""
+    missing = np.zeros(height, np.bool_)
+    missing[rows] = True
+    places = pl.Series(np.cumsum(~missing) - 1).set(pl.Series(missing), None)
+    return frame.select(pl.all().gather(places))
 
 
 def _check(arrow: pa.Schema, schema: DatasetSchema, source: Source) -> None:
@@ -99,7 +131,7 @@ def _check(arrow: pa.Schema, schema: DatasetSchema, source: Source) -> None:
         raise UserError(msg)
     for column in schema.columns:
         type_ = arrow.field(column.name).type
-        if not _is_readable(type_, column):
+        if not is_readable(type_, column):
             msg = (
                 f"{source.path}, column {column.name!r} is of type {type_}. Only integers and "
                 "text can be hashed, and lists of them where the schema declares a list; floats "
@@ -108,7 +140,8 @@ def _check(arrow: pa.Schema, schema: DatasetSchema, source: Source) -> None:
             raise UserError(msg)
 
 
-def _is_readable(type_: pa.DataType, column: Column) -> bool:
+def is_readable(type_: pa.DataType, column: Column) -> bool:
+    """Return whether cells of an Arrow type can be read as those of a column."""
     if column.is_list and (pa.types.is_list(type_) or pa.types.is_large_list(type_)):
         type_ = type_.value_type
     if pa.types.is_dictionary(type_):

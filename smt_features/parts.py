@@ -7,14 +7,13 @@ is the same byte for byte. A part can be run again at any time, in any order.
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import socket
 from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -94,8 +93,9 @@ def prepare_part(job: PrepareJob, part: int, parts: int, progress: Progress) -> 
     folder = _folder(job, part, parts)
     if record := _finished(folder, identity):
         return record
-    # Whoever finishes first wins; the bytes are the same.
-    work = folder.with_name(f"{folder.name}.{socket.gethostname()}.{os.getpid()}")
+    # Whoever finishes first wins; the bytes are the same. Pods of one part have one name, and
+    # their processes one number.
+    work = folder.with_name(f"{folder.name}.{uuid4().hex}")
     try:
         rows = read_rows(job, divide(sources, parts)[part - 1], vocabularies, work, progress)
         runs = {split: store.spill_all() for split, store in rows.stores.items()}
@@ -177,7 +177,7 @@ def _gather(job: PrepareJob, sources: list[Source], parts: int, vocabularies: Vo
         if record.rejected_rows:
             _add_rejected(rejected, folder / REJECTED, record, read)
         if statistics:
-            statistics.add_frame(pl.read_parquet(folder / _COUNTS))
+            statistics.add_frame(pl.read_parquet(folder / _COUNTS, glob=False))
         read.update(record.rows)
     stores = {split: RowStore.of_runs(paths) for split, paths in runs.items()}
     return Rows(stores, rejected, statistics, vocabularies, read)

@@ -22,7 +22,7 @@ from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
 from smt_features.sources import Source, find_sources
-from smt_features.statistics.files import remove
+from smt_features.statistics.files import STATISTICS_NAME, remove
 from smt_features.units import divide
 from smt_features.verify import files_of, require_files
 from smt_features.vocabulary import FOLDER as VOCABULARY
@@ -137,11 +137,30 @@ def find_current(job: PrepareJob, digests: SourceDigests) -> Prepared | None:
         recorded = Manifest.read(job.output)
         _require_same(job, digests, identity_of(recorded), "a dataset that was made")
         require_files(job.output, recorded)
+        if job.statistics and not (job.output / STATISTICS_NAME).exists():
+            return None  # made without: the same shards are written again, and the statistics
+        _require_few_rejected(job, recorded)
         (job.output / JOURNAL).unlink(missing_ok=True)  # of a run that died at the very end
         return Prepared(recorded, job.output, Rejected(job.output), was_current=True)
     if begun := unfinished_run(job.output):
         _require_same(job, digests, begun, "an unfinished run that was begun")
     return None
+
+
+def _require_few_rejected(job: PrepareJob, made: Manifest) -> None:
+    total = made.rejected_rows + sum(split.rows for split in made.splits.values())
+    if not _is_good(job, made.rejected_rows, total):
+        msg = (
+            f"{job.output} was made with {made.rejected_rows:,} bad rows of {total:,} left out. "
+            "Correct the files, or allow so many again with --max-bad-rows or --max-bad-fraction."
+        )
+        raise UserError(msg)
+
+
+def _is_good(job: PrepareJob, rejected: int, total: int) -> bool:
+    # Not fraction * total: 0.29 * 100 is less than 29.
+    is_few = rejected / total <= job.max_bad_fraction
+    return (is_few or rejected <= job.max_bad_rows) and rejected < total
 
 
 def _require_same(job: PrepareJob, digests: SourceDigests, before: RunIdentity, what: str) -> None:
@@ -193,9 +212,7 @@ def _statistics(builder: "StatisticsBuilder") -> "Publication":
 
 def _require_good(job: PrepareJob, rows: Rows) -> None:
     rejected = rows.rejected
-    # Not fraction * total: 0.29 * 100 is less than 29.
-    is_few = rejected.rows / rows.total <= job.max_bad_fraction
-    if (is_few or rejected.rows <= job.max_bad_rows) and rejected.rows < rows.total:
+    if _is_good(job, rejected.rows, rows.total):
         return
     path = rejected.publish(job.output)
     remedy = "Are these the right files for this schema?"

@@ -34,6 +34,7 @@ MEANING = {
     "fields": "wrong number of fields",
     "utf8": "not valid UTF-8",
     "quote": "unbalanced quotes",
+    "separator": "a list's entry contains the list's separator",
     "required": "empty, but required",
     "entry": "empty entry in a list",
     "integer": "not an integer",

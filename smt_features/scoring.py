@@ -15,7 +15,7 @@ from smt_features.parsing import count_fields
 from smt_features.pipeline import block_reads
 from smt_features.rowblock import RowBlock
 from smt_features.scoring_rows import ScoringRows, score
-from smt_features.sources import SUFFIXES, Source
+from smt_features.sources import Source, kind_of
 from smt_features.units import Unit
 from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies
 from smt_schemas import Column, DatasetSchema, UserError, row_model
@@ -78,19 +78,19 @@ def open_log(path: Path, schema: DatasetSchema) -> ScoringLog:
     Raises
     ------
     UserError
-        When there is no such file.
+        When there is no such file, or its extension is unknown.
     """
     if not path.is_file():
         msg = f"{path} is not a file. Give a log, or a folder of shards."
         raise UserError(msg)
     log, size = _without_labels(schema), path.stat().st_size
-    if kind := _kind(path, JSON_SUFFIXES):
+    if kind := _json_kind(path):
         labels = frozenset(column.name for column in schema.labels)
         blocks = read_blocks(_source(path, kind))
         return ScoringLog(
             log, 1, size, (partial(parse_json, block, log, labels) for block in blocks)
         )
-    source = _source(path, _kind(path, SUFFIXES) or "csv")
+    source = _source(path, kind_of(path, ", ".join(JSON_SUFFIXES)))
     if source.kind == "parquet":
         return ScoringLog(log, 1, size, block_reads(Unit(source), log))
     if _has_labels(source, schema):
@@ -111,11 +111,9 @@ def _with_unchecked_labels(schema: DatasetSchema) -> DatasetSchema:
     return schema.model_copy(update={"columns": columns})
 
 
-def _kind(path: Path, kinds: dict[str, str]) -> str | None:
-    for suffix in sorted(filter(None, kinds), key=len, reverse=True):
-        if path.name.endswith(suffix):
-            return kinds[suffix]
-    return None
+def _json_kind(path: Path) -> str | None:
+    kinds = (kind for suffix, kind in JSON_SUFFIXES.items() if path.name.lower().endswith(suffix))
+    return next(kinds, None)
 
 
 def _source(path: Path, kind: str) -> Source:

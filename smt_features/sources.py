@@ -19,6 +19,10 @@ SUFFIXES = {
 """Extensions that a source may have, and how each is read."""
 
 
+_TEXT = re.compile(r"(\.(csv|tsv|tab|psv|txt|log|dat|[0-9]+))?")
+"""Extensions of text in the format of the schema, for a file that a command names."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One raw file.
@@ -53,6 +57,24 @@ class Source:
         """Bytes of the file, and when it was changed last, in nanoseconds."""
         found = self.path.stat()
         return found.st_size, found.st_mtime_ns
+
+
+def kind_of(path: Path, others: str = "") -> str:
+    """Return how a file that a command names is read, by its extension.
+
+    Raises
+    ------
+    UserError
+        When it is unknown; `others` are such that the command reads, too.
+    """
+    for suffix in sorted(filter(None, SUFFIXES), key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return SUFFIXES[suffix]
+    if _TEXT.fullmatch(path.suffix.lower()):
+        return "csv"
+    known = ", ".join(filter(None, [*SUFFIXES, ".tsv", ".txt", others]))
+    msg = f"{path}: {path.suffix} is no known extension ({known}, or none). Rename or convert it."
+    raise UserError(msg)
 
 
 def find_sources(directory: Path, schema: DatasetSchema) -> list[Source]:

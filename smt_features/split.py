@@ -147,7 +147,7 @@ class Split:
             raise UserError(msg)
         paths = [self.directory / shard.name for shard in self.record.shards["parquet"]]
         names = column_names(self.manifest.dataset_schema, keys=self.manifest.options.keys)
-        return pl.scan_parquet(paths).select(names)
+        return pl.scan_parquet(paths, glob=False).select(names)
 
     def to_tensorflow(self, batch_size: int, **order: Unpack[Order]) -> Any:
         """Return the batches of an epoch as a ``tf.data.Dataset``; see `readers.tensorflow`."""

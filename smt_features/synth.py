@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smt_features.files import published, writing
+from smt_features.lock import locked
 from smt_features.parallel import ordered_map
 from smt_features.synth_clicks import AucCounter, ClickModel, calibrated
 from smt_features.synth_frame import to_frame
@@ -82,20 +83,21 @@ def synthesize(
     schema = taobao()
     paths = {name: directory / schema.splits[name] for name in sizes}
     sides = {name: directory / f"probabilities_{name}.parquet" for name in sizes}
-    _refuse_existing([*paths.values(), *sides.values()], overwrite)
+    with locked(directory, "folder"):
+        _refuse_existing([*paths.values(), *sides.values()], overwrite)
 
-    world = build_world(rows, _stream(seed, 0))
-    model = calibrated(world, _stream(seed, 1))
-    blocks = allot_users(_stream(seed, 2), sizes)
-    report = []
-    for number, name in enumerate(sizes):
-        writer = _SplitWriter(paths[name], sides[name], probabilities=probabilities)
-        with writer:
-            for frame in _frames(world, model, blocks[name], (seed, 3 + number)):
-                writer.add(frame)
-                if progress:
-                    progress(name, writer.rows, sizes[name])
-        report.append(writer.report(name, sum(len(block.ids) for block in blocks[name])))
+        world = build_world(rows, _stream(seed, 0))
+        model = calibrated(world, _stream(seed, 1))
+        blocks = allot_users(_stream(seed, 2), sizes)
+        report = []
+        for number, name in enumerate(sizes):
+            writer = _SplitWriter(paths[name], sides[name], probabilities=probabilities)
+            with writer:
+                for frame in _frames(world, model, blocks[name], (seed, 3 + number)):
+                    writer.add(frame)
+                    if progress:
+                        progress(name, writer.rows, sizes[name])
+            report.append(writer.report(name, sum(len(block.ids) for block in blocks[name])))
     return report
 
 
@@ -157,21 +159,22 @@ class _SplitWriter:
     def __init__(self, path: Path, side: Path, *, probabilities: bool) -> None:
         self._path, self._side = path, side if probabilities else None
         self._old_side = side
-        self._stack = ExitStack()
         self._auc = AucCounter()
         self.rows = 0
         self._clicks = self._buys = 0
 
     def __enter__(self) -> None:
-        part = self._stack.enter_context(published(self._path))
-        self._text: BinaryIO = self._stack.enter_context(part.open("wb"))
-        # Left in the other order: rows are never published beside other rows' probabilities.
-        if self._side is None:
-            self._stack.enter_context(_removed(self._old_side))
-        else:
-            part = self._stack.enter_context(published(self._side))
-            writer = pq.ParquetWriter(part, PROBABILITIES, compression="zstd")
-            self._parquet = self._stack.enter_context(writer)
+        with ExitStack() as stack:
+            part = stack.enter_context(published(self._path))
+            self._text: BinaryIO = stack.enter_context(part.open("wb"))
+            # Left in the other order: rows are never published beside other rows' probabilities.
+            if self._side is None:
+                stack.enter_context(_removed(self._old_side))
+            else:
+                part = stack.enter_context(published(self._side))
+                writer = pq.ParquetWriter(part, PROBABILITIES, compression="zstd")
+                self._parquet = stack.enter_context(writer)
+            self._stack = stack.pop_all()
 
     def __exit__(
         self,

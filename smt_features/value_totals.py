@@ -51,7 +51,7 @@ class ValueTotals:
             return
         self._spill()
         for partition in range(PARTITIONS):
-            parts = [pl.read_parquet(path) for path in self._paths(partition)]
+            parts = [pl.read_parquet(path, glob=False) for path in self._paths(partition)]
             if parts:
                 yield _summed(parts)
 

@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import os
 import shutil
-import socket
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -39,7 +38,7 @@ def shared_vocabularies(
     if (found := _read(kept)) is not None:
         return found
     # Parts that begin at once each count; whoever finishes first wins, the bytes are the same.
-    work = kept.with_name(f"{kept.name}.{socket.gethostname()}.{os.getpid()}")
+    work = kept.with_name(f"{kept.name}.{uuid4().hex}")
     try:
         vocabularies = build_vocabularies(sources, schema, work / "counts", progress)
         records = {name: each.write(work, name) for name, each in vocabularies.items()}

@@ -76,7 +76,7 @@ def read_counts(directory: Path, schema: DatasetSchema, hash_seed: int) -> Stati
         if path.stat().st_size > MAX_BYTES:
             msg = f"{path} is larger than {MAX_BYTES >> 20} MiB, so it holds no counts. {remedy}"
             raise UserError(msg)
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except FileNotFoundError as error:
         msg = f"{directory} has no {COUNTS_NAME}. {remedy}"
         raise UserError(msg) from error

@@ -303,3 +303,24 @@ def test_file_is_accepted_with_its_guess(
 
     expected = len(lines) - refused - schema.csv.header
     assert open_shards(output)["train"].rows == expected
+
+
+def test_parquet_columns_of_other_types_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "visits.parquet"
+    frame = pl.DataFrame({"shop": ["a", "b", "a"], "new": [True, False, True]})
+    frame.with_columns(when=pl.datetime(2026, 11, 27)).write_parquet(path)
+
+    text = infer_schema(path, 1000)
+
+    schema = DatasetSchema.from_text(text, "guess")
+    assert [column.name for column in schema.columns] == ["shop"]
+    assert "# Left out is new: values of type bool cannot be read. Convert them." in text
+    assert "# Left out is when: values of type timestamp[us] cannot be read." in text
+    assert accepted_rows(path, schema, tmp_path / "out") == 3
+
+
+def test_file_with_an_unknown_extension_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "visits.ndjson").write_text('{"shop": "a"}\n')
+
+    with pytest.raises(UserError, match=r"\.ndjson is no known extension \(\.csv, \.gz"):
+        infer_schema(tmp_path / "visits.ndjson", 1000)

@@ -40,6 +40,25 @@ def rows(log: DatasetSchema, *lines: bytes) -> list[tuple[str, ...] | str]:
 
 
 @pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (b'"\\ud83d": 1', "\\ud83d: no column of schema 'log'"),
+        (b'"\xed\xa0\x80": 1', "\\ud800: no column"),
+        (b'"user": "v"', "user: there more than once"),
+        (b'"clk": {"a": 1, "a": 2}', "a: there more than once"),
+    ],
+)
+def test_names_that_are_no_text_or_come_twice_refuse_their_line(
+    more: bytes, reason: str, log: DatasetSchema
+) -> None:
+    (found,) = rows(log, json.dumps(GOOD).encode()[:-1] + b", " + more + b"}")
+
+    assert isinstance(found, str)
+    assert found.startswith(reason)
+    found.encode()
+
+
+@pytest.mark.parametrize(
     ("changed", "cells"),
     [
         ({}, ("u", "a|b", "b")),

@@ -113,10 +113,6 @@ REFUSED: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
         lambda frame: frame.with_columns(pl.concat_list("pid").alias("pid")),
         "column 'pid' is of type",
     ),
-    "separator in an entry": (
-        lambda frame: frame.with_columns(pl.Series("tag_brand_list", [["1|2"]] * len(frame))),
-        "an entry contains the separator '|'",
-    ),
     "no rows": (lambda frame: frame.clear(), "holds no rows"),
 }
 
@@ -175,3 +171,24 @@ def test_large_integers_are_decimal_text(
     )
 
     assert dataset["train"].to_polars().collect().equals(csv["train"].to_polars().collect())
+
+
+def test_rows_with_text_that_no_log_could_hold_are_rejected(
+    table: pl.DataFrame, tmp_path: Path, prepared: Callable[..., Dataset]
+) -> None:
+    lists = [["1|2"], *table["tag_brand_list"][1:].to_list()]
+    arrow = table.with_columns(tag_brand_list=pl.Series(lists)).to_arrow()
+    texts = [text.encode() for text in table["pid"]]
+    texts[2], texts[7] = b"\xff\xfe", b"\xed\xa0\x80"
+    column = pa.Array.from_buffers(pa.string(), len(texts), pa.array(texts, pa.binary()).buffers())
+    folder = tmp_path / "parquet"
+    folder.mkdir()
+    index = arrow.column_names.index("pid")
+    pq.write_table(arrow.set_column(index, "pid", column), folder / "taobao_train_data.parquet")
+
+    dataset = prepared(folder, max_bad_rows=3, shuffle=False)
+
+    rejected = pl.read_parquet(dataset.directory / "rejected.parquet")
+    assert rejected["line"].to_list() == [1, 3, 8]
+    assert rejected["rule"].to_list() == ["separator", "utf8", "utf8"]
+    assert dataset["train"].rows == len(table) - 3

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from smt_features import Bags, Dataset
+from smt_features.files import published
 from smt_features.manifest import PrepareOptions
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
@@ -388,3 +389,46 @@ def test_a_list_may_come_first(tmp_path: Path, prepared_in: Callable[..., Datase
         tags = batch["tags"]
         assert isinstance(tags, Bags)
         assert tags.row_splits.tolist() == [0, 3, 3, 4]
+
+
+def test_statistics_that_are_missing_are_made_and_the_shards_stay(raw: Path) -> None:
+    prepare(job_of(raw, statistics=False))
+    before = {path: path.read_bytes() for path in (raw / "shards").rglob("part-*")}
+
+    made = prepare(job_of(raw))
+
+    assert (raw / "shards" / "statistics.json").exists()
+    assert not made.was_current
+    assert {path: path.read_bytes() for path in (raw / "shards").rglob("part-*")} == before
+
+
+def test_bad_rows_that_were_allowed_once_are_not_allowed_for_ever(raw: Path) -> None:
+    with (raw / "taobao_train_data").open("a") as file:
+        file.write("bad\n")
+    prepare(job_of(raw, max_bad_rows=1))
+
+    with pytest.raises(UserError, match=r"made with 1 bad rows of .* left out.*--max-bad-rows"):
+        prepare(job_of(raw))
+
+
+def test_a_run_that_fails_early_does_not_wait_for_digests(tmp_path: Path) -> None:
+    (tmp_path / "taobao_train_data").write_text("a row\n")
+    script = f"""
+import time
+from pathlib import Path
+from smt_features import identity
+from smt_features.sources import find_sources
+from smt_schemas import taobao
+identity.sha256 = lambda path: time.sleep(600)
+identity.SourceDigests(find_sources(Path({str(tmp_path)!r}), taobao()))
+"""
+
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", [".", "folder"])
+def test_a_folder_is_no_file(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(UserError, match="is a folder. Give a file"), published(tmp_path / name):
+        pytest.fail("published")

@@ -202,3 +202,20 @@ def test_the_verdict_is_that_of_the_row_model(
         assert (error is None) == (not wrong)
         assert all(violation.message in error for violation in wrong if error)
         assert error not in MEANING
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        *(("log", True), ("log.TXT", True), ("log-00001", True), ("log.2", True)),
+        *(("log.JSONL", True), ("log.json", False), ("log.parq", False)),
+    ],
+)
+def test_the_extension_says_how_a_log_is_read(name: str, known: bool, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("1\n")
+
+    if known:
+        assert open_log(tmp_path / name, taobao()).first_line == 1
+    else:
+        with pytest.raises(UserError, match=r"is no known extension \(.*\.jsonl"):
+            open_log(tmp_path / name, taobao())
