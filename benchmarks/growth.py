@@ -122,8 +122,11 @@ def measured(job: Job, data: Path, folder: Path) -> dict[str, float]:
     Raises
     ------
     UserError
-        When the log has too few rows, or a command fails.
+        When there is no log, or it has too few rows, or a command fails.
     """
+    if not (data / FILE).is_file():
+        msg = f"{data} has no {FILE}, uncompressed. Make one: smt synth {data} --rows 2500000"
+        raise UserError(msg)
     raw = folder / "raw"
     raw.mkdir()
     rows = 0

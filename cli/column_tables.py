@@ -1,5 +1,7 @@
 """All about one column as terminal tables of at most 100 columns."""
 
+from collections.abc import Iterator
+
 from rich.table import Table
 from rich.text import Text
 
@@ -11,9 +13,13 @@ from smt_features.statistics.column_model import (
     LabelRate,
     ListStatistics,
     Recommendation,
+    TopValue,
 )
 from smt_features.statistics.model import Statistics
 from smt_features.statistics.text import percent, printable
+
+_LABELS = 2
+"""Labels whose rates fit beside a value, its count and its share."""
 
 
 def print_one_column(statistics: Statistics) -> None:
@@ -24,7 +30,8 @@ def print_one_column(statistics: Statistics) -> None:
             out.print(Text(f"{column.name} in {name}", style="bold"))
             out.print(_facts(column), "")
             if column.top:
-                out.print(_top(column), "")
+                for top in _tops(column):
+                    out.print(top, "")
 
 
 def _facts(column: ColumnStatistics) -> Table:
@@ -98,21 +105,40 @@ def _advice(recommendation: Recommendation) -> str:
     return text
 
 
-def _top(column: ColumnStatistics) -> Table:
+def _tops(column: ColumnStatistics) -> Iterator[Table]:
+    """Yield the frequent values with their rates by label, as many labels as fit in a table."""
     labels = list(column.top[0].rates)
-    result = table("value", "count", "share", "", *(f"{label}, 95% interval" for label in labels))
+    yield _top(column, labels[:_LABELS])
+    for start in range(_LABELS, len(labels), _LABELS):
+        some = labels[start : start + _LABELS]
+        result = table("value", *map(_heading, some))
+        for top in column.top:
+            result.add_row(_value(top), *(_rate(top.rates[label]) for label in some))
+        yield result
+
+
+def _top(column: ColumnStatistics, labels: list[str]) -> Table:
+    result = table("value", "count", "share", "", *map(_heading, labels))
     result.columns[3].justify = "left"
     largest = column.top[0].share
     for top in column.top:
         bar = "█" * max(round(12 * top.share / largest), 1)
         result.add_row(
-            Text(printable(top.value, 24)),
+            _value(top),
             f"{top.count:,}",
             percent(top.share),
             Text(bar, style="cyan"),
             *(_rate(top.rates[label]) for label in labels),
         )
     return result
+
+
+def _heading(label: str) -> str:
+    return f"{label}, 95% interval"
+
+
+def _value(top: TopValue) -> Text:
+    return Text(printable(top.value, 24))
 
 
 def _rate(rate: LabelRate) -> str:

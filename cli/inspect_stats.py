@@ -69,6 +69,8 @@ def command(
             typer.echo(comparison.to_json(), nl=False)
         else:
             print_drift(comparison.drift, details=column is not None)
+        _tell_left_out(comparison.reference_rejected_rows, dataset, json=json)
+        _tell_left_out(comparison.current_rejected_rows, other, json=json)
         _fail(comparison.drift, fail_on)
         return
     with stages() as progress:
@@ -85,12 +87,17 @@ def command(
     else:
         (print_columns if column is None else print_one_column)(shown)
         print_drift(shown.drift, details=column is not None)
-        if found.rejected_rows:
-            typer.echo(f"Left out: {found.rejected_rows:,} bad rows.")
         typer.echo(f"From {found.path}")
         if html is not None:
             typer.echo(f"Page: {html}")
+    _tell_left_out(found.rejected_rows, dataset, json=json)
     _fail(shown.drift, fail_on)
+
+
+def _tell_left_out(rows: int, path: Path, *, json: bool) -> None:
+    if rows:
+        # Behind --json goes the document alone.
+        typer.echo(f"Left out: {rows:,} bad rows of {path}.", err=json)
 
 
 def _nothing_to_judge(statistics: "Statistics") -> str:

@@ -44,7 +44,9 @@ def render(
     ] = None,
     image: Annotated[str, typer.Option(help="Container image.")] = "simple-multitask:latest",
     workers: Annotated[int, typer.Option(help="Pods that train, or parts to prepare.")] = 10,
-    ps: Annotated[int, typer.Option(help="Parameter servers of tfjob and jobset-ps.")] = 4,
+    ps: Annotated[
+        int | None, typer.Option(help="Parameter servers of tfjob and jobset-ps.", show_default="4")
+    ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Train in BF16.")] = False,
     claim: Annotated[
         str, typer.Option(help="PersistentVolumeClaim with data and results.")

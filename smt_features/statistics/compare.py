@@ -1,6 +1,7 @@
 """Compares the values of two datasets, or of two days' raw files."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from smt_features.manifest import Manifest
 from smt_features.reading import Progress
@@ -38,9 +39,10 @@ def compare(
     UserError
         When one of them has no statistics, they have no split in common, or different columns.
     """
-    sides = [_builder(path, schema, progress) for path in (reference, current)]
-    thresholds = (schema or sides[0][1]).drift
-    before, now = (builder.splits for builder, _ in sides)
+    log = schema or _schema_of(reference) or _schema_of(current) or taobao()
+    sides = [_side(path, log, progress) for path in (reference, current)]
+    thresholds = (schema or sides[0].schema).drift
+    before, now = (side.builder.splits for side in sides)
     common = [split for split in before if split in now]
     if not common:
         msg = (
@@ -48,7 +50,7 @@ def compare(
             f"{', '.join(before) or 'none'} and {', '.join(now) or 'none'}."
         )
         raise UserError(msg)
-    if strange := _names(sides[0][1]) ^ _names(sides[1][1]):
+    if strange := _names(sides[0].schema) ^ _names(sides[1].schema):
         msg = f"{reference} and {current} have different columns: {', '.join(sorted(strange))}."
         raise UserError(msg)
     return Comparison(
@@ -62,20 +64,31 @@ def compare(
             )
             for split in common
         ],
+        reference_rejected_rows=sides[0].rejected_rows,
+        current_rejected_rows=sides[1].rejected_rows,
     )
 
 
-def _builder(
-    path: Path, schema: DatasetSchema | None, progress: Progress
-) -> tuple[StatisticsBuilder, DatasetSchema]:
+class _Side(NamedTuple):
+    builder: StatisticsBuilder
+    schema: DatasetSchema
+    rejected_rows: int
+
+
+def _schema_of(path: Path) -> DatasetSchema | None:
+    directory = dataset_in(path)
+    return Manifest.read(directory).dataset_schema if directory else None
+
+
+def _side(path: Path, log: DatasetSchema, progress: Progress) -> _Side:
     if directory := dataset_in(path):
         manifest = Manifest.read(directory)
         builder = read_counts(directory, manifest.dataset_schema, manifest.hash.seed)
         counted = {name: split.rows for name, split in builder.splits.items()}
         require_same_rows(directory / COUNTS_NAME, counted, manifest)
-        return builder, manifest.dataset_schema
-    log = schema or taobao()
-    return count_raw_files(path, log, progress)[0], log
+        return _Side(builder, manifest.dataset_schema, manifest.rejected_rows)
+    builder, rejected = count_raw_files(path, log, progress)
+    return _Side(builder, log, rejected)
 
 
 def _names(schema: DatasetSchema) -> set[str]:

@@ -11,13 +11,19 @@ from smt_features.sources import find_sources
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.statistics.tally import Tally
 from smt_features.units import Unit
-from smt_schemas import DatasetSchema
+from smt_schemas import DatasetSchema, UserError
 
 
 def count_raw_files(
     path: Path, schema: DatasetSchema, progress: Progress
 ) -> tuple[StatisticsBuilder, int]:
-    """Return the counts of the raw files in a folder, and the number of bad rows left out."""
+    """Return the counts of the raw files in a folder, and the number of bad rows left out.
+
+    Raises
+    ------
+    UserError
+        When the files cannot be read, or no row of them is good.
+    """
     sources = find_sources(path, schema)
     total = sum(source.size for source in sources)
     builder = StatisticsBuilder(schema)
@@ -34,4 +40,10 @@ def count_raw_files(
         rejected += block.cells.height - counted.rows
         done[block.source.name] = block.position
         progress("read", sum(done.values()), total)
+    if not builder.splits:
+        msg = (
+            f"All {rejected:,} rows of {path} break the rules of schema {schema.name!r}. Are these "
+            "the right files for it? `smt prepare` names the rules."
+        )
+        raise UserError(msg)
     return builder, rejected

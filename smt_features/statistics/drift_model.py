@@ -151,6 +151,8 @@ class Comparison(Model):
         The datasets A and B.
     drift
         Each split that both have.
+    reference_rejected_rows, current_rejected_rows
+        Bad rows of either, which the comparison leaves out.
     """
 
     format: Literal["smt-comparison"] = "smt-comparison"
@@ -158,6 +160,8 @@ class Comparison(Model):
     reference: str
     current: str
     drift: list[Drift]
+    reference_rejected_rows: NonNegativeInt = 0
+    current_rejected_rows: NonNegativeInt = 0
 
     def select(self, column: str | None) -> Self:
         """Return the comparison of one column; None means all.

@@ -30,9 +30,10 @@ def recommend(counts: ColumnCounts, hashing: HashStatistics, seed: int) -> Recom
 
     A column with few collisions keeps what it has. A required column of small integers takes
     them as they are (``identity``). Another small one lists its values (``vocab``, with one
-    bucket more for all others), unless too many others are to come: their share is estimated by
-    that of the values seen once (Good 1953). The rest hash into more buckets; where there are
-    too many values for any table, some 21.6 million, a list costs a hundredth of the largest.
+    bucket more for all others). Neither does when too many others are to come: their share is
+    estimated by that of the values seen once (Good 1953). The rest hash into more buckets; where
+    there are too many values for any table, some 21.6 million, a list costs a hundredth of the
+    largest.
     """
     dim = counts.column.dim
     current = hashing.colliding_rows / max(hashing.rows, 1)
@@ -40,7 +41,7 @@ def recommend(counts: ColumnCounts, hashing: HashStatistics, seed: int) -> Recom
     is_exact = counts.sketch is None
     if current < TARGET:
         action, buckets, share = "keep", hashing.buckets, current
-    elif largest := _largest_id(counts):
+    elif (largest := _largest_id(counts)) and _unseen(counts) < TARGET:
         action, buckets, share = "identity", largest + 1, 0.0
     elif more is None or (hashing.values <= SMALL and _unseen(counts) < TARGET):
         action, buckets, share = "vocab", hashing.values + 1, 0.0

@@ -16,7 +16,7 @@ def tfjob(options: ManifestOptions) -> list[Object]:
     Kubeflow's operator sets TF_CONFIG itself. Where there is a service mesh, its proxy would
     stand between the processes, hence the annotation.
     """
-    replicas = {"Worker": options.workers, "PS": options.ps}
+    replicas = {"Worker": options.workers, "PS": options.servers}
     specs = {}
     for name, count in replicas.items():
         if count:
@@ -39,7 +39,7 @@ def jobset_ps(options: ManifestOptions) -> list[Object]:
     It has succeeded when the chief has. A worker that dies is replaced; when the chief or a
     parameter server dies, all begin again from the last checkpoint.
     """
-    replicas = {"chief": 1, "ps": options.ps, "worker": options.workers - 1}
+    replicas = {"chief": 1, "ps": options.servers, "worker": options.workers - 1}
     policy = {"operator": "All", "targetReplicatedJobs": ["chief"]}
     return [_jobset(options, replicas, policy)]
 
@@ -59,8 +59,7 @@ def indexed_job(options: ManifestOptions) -> list[Object]:
         {"name": "SMT_SERVICE", "value": options.job},
         {"name": "SMT_REPLICAS", "value": f"worker={options.workers}"},
     ]
-    spec = _indexed(options.workers, training_pod(options, "worker", environment))
-    spec["backoffLimit"] = RESTARTS * options.workers
+    spec = _replaced(options.workers, training_pod(options, "worker", environment))
     spec["template"]["spec"]["subdomain"] = options.job
     service = {
         "clusterIP": "None",
@@ -84,10 +83,7 @@ def prepare(options: ManifestOptions) -> list[Object]:
     more = f" {shlex.join(options.arguments)}" if options.arguments else ""
     # Kubernetes counts indices from 0, parts count from 1.
     part = f"exec smt prepare data --part $((JOB_COMPLETION_INDEX + 1))/{parts}{more}"
-    spec = _indexed(parts, shell_pod(options, part))
-    del spec["backoffLimit"]
-    # A part can be run again at any time.
-    spec = {"backoffLimitPerIndex": RESTARTS, "maxFailedIndexes": 0, **spec}
+    spec = _replaced(parts, shell_pod(options, part))  # a part can be run again at any time
     merge = {
         "suspend": True,
         "backoffLimit": RESTARTS,
@@ -113,9 +109,9 @@ def _jobset(options: ManifestOptions, pods: Mapping[str, int], success: Object) 
     ]
     jobs = []
     for role, count in replicas.items():
-        spec = _indexed(count, training_pod(options, role, environment))
-        if role == "worker" and "chief" in replicas:
-            spec["backoffLimit"] = RESTARTS * count
+        replaced = role == "worker" and "chief" in replicas
+        make = _replaced if replaced else _indexed
+        spec = make(count, training_pod(options, role, environment))
         jobs.append({"name": role, "replicas": 1, "template": {"spec": spec}})
     return {
         "apiVersion": "jobset.x-k8s.io/v1alpha2",
@@ -128,6 +124,17 @@ def _jobset(options: ManifestOptions, pods: Mapping[str, int], success: Object) 
             "replicatedJobs": jobs,
         },
     }
+
+
+def _replaced(count: int, template: Object) -> Object:
+    """Return a Job whose pods are replaced when they fail, each for itself.
+
+    With a limit for all, Kubernetes would wait twice as long for every pod that failed before,
+    up to ten minutes, which is more than the others wait for one.
+    """
+    spec = _indexed(count, template)
+    del spec["backoffLimit"]
+    return {"backoffLimitPerIndex": RESTARTS, "maxFailedIndexes": 0, **spec}
 
 
 def _indexed(count: int, template: Object) -> Object:

@@ -23,6 +23,10 @@ for the JobSet controller, ``indexed-job`` trains with nothing installed in the 
 ``prepare`` is `smt prepare` in parts."""
 
 MAX_PODS = 10_000
+SERVERS = 4
+"""Parameter servers, unless told otherwise: as many as DeepRec's manifests have."""
+
+_WITH_SERVERS = ("tfjob", "jobset-ps")
 
 
 def _matches(pattern: str, rule: str) -> AfterValidator:
@@ -59,7 +63,8 @@ class ManifestOptions(BaseModel):
     workers
         Pods that train, or parts that are prepared side by side.
     ps
-        Parameter servers of ``tfjob`` (with none, workers train in step) and ``jobset-ps``.
+        Parameter servers of ``tfjob`` (with 0, workers train in step) and ``jobset-ps``; None
+        for `SERVERS`.
     bf16
         Train with ``--bf16``.
     claim
@@ -77,7 +82,7 @@ class ManifestOptions(BaseModel):
     name: Name | None = None
     image: Image = "simple-multitask:latest"
     workers: PositiveInt = Field(default=10, le=MAX_PODS)
-    ps: NonNegativeInt = Field(default=4, le=MAX_PODS)
+    ps: NonNegativeInt | None = Field(default=None, le=MAX_PODS)
     bf16: bool = False
     claim: Claim = "deeprec"
     cpu: PositiveInt = 4
@@ -86,7 +91,10 @@ class ManifestOptions(BaseModel):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if self.kind == "jobset-ps" and not self.ps:
+        if self.ps is not None and self.kind not in _WITH_SERVERS:
+            msg = f"ps is for {' and '.join(_WITH_SERVERS)}; {self.kind} has no parameter servers"
+            raise ValueError(msg)
+        if self.kind == "jobset-ps" and not self.servers:
             msg = "jobset-ps needs parameter servers; without them it is jobset-multi-worker"
             raise ValueError(msg)
         if self.kind == "prepare" and self.bf16:
@@ -102,7 +110,9 @@ class ManifestOptions(BaseModel):
     @property
     def servers(self) -> int:
         """Parameter servers of this kind of job."""
-        return self.ps if self.kind in ("tfjob", "jobset-ps") else 0
+        if self.kind not in _WITH_SERVERS:
+            return 0
+        return SERVERS if self.ps is None else self.ps
 
 
 def manifest_options(**values: object) -> ManifestOptions:

@@ -33,6 +33,8 @@ def test_a_job_has_so_many_rows() -> None:
 
 
 def test_a_log_with_too_few_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="smt synth .* --rows 2500000"):
+        measured(job("rows", 50_000), tmp_path, tmp_path / "work")
     (tmp_path / "taobao_train_data").write_text("1\n")
     (tmp_path / "work").mkdir()
     with pytest.raises(UserError, match="has 1 rows; 50,000 are needed"):

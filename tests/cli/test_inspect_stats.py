@@ -20,7 +20,7 @@ from smt_features.statistics.files import STATISTICS_NAME
 from smt_features.statistics.model import Statistics
 from smt_features.statistics.text import compact, percent, printable
 from smt_features.synth import synthesize
-from smt_schemas import UserError, taobao
+from smt_schemas import DatasetSchema, UserError, taobao
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,64 @@ def test_bad_rows_of_raw_files_are_left_out_and_counted(raw: Path) -> None:
 
     assert "test: 400 rows" in output
     assert "Left out: 2 bad rows" in output
+
+
+def test_bad_rows_are_told_beside_json_and_in_a_comparison(
+    data: Path, raw: Path, smt: Callable[..., Any]
+) -> None:
+    with (raw / "taobao_test_data").open("a") as file:
+        file.write("1,0\n2,0,,,,\n")
+
+    alone = smt("inspect-stats", raw, "--json")
+    compared = smt("inspect-stats", data, raw)
+    as_json = smt("inspect-stats", data, raw, "--json")
+
+    told = f"Left out: 2 bad rows of {raw}."
+    assert (alone.code, alone.err.strip()) == (0, told)
+    assert told in compared.out
+    document = json.loads(as_json.out)
+    assert (document["reference_rejected_rows"], document["current_rejected_rows"]) == (0, 2)
+
+
+def test_a_log_without_a_good_row_is_an_error(raw: Path) -> None:
+    for path in raw.iterdir():
+        path.write_text("bad\n" * 9)
+
+    error = run(raw).exception
+
+    assert isinstance(error, UserError)
+    assert f"All 18 rows of {raw} break the rules of schema 'taobao'" in str(error)
+
+
+def test_raw_files_are_read_by_the_schema_of_the_dataset_beside(
+    tmp_path: Path, log_schema: Callable[..., DatasetSchema]
+) -> None:
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "log").write_text("a\nb\n" * 20)
+    job = PrepareJob(tmp_path / "before", tmp_path / "before" / "shards", log_schema("user"))
+    prepare(job)
+
+    output = run(tmp_path / "before", tmp_path / "after").output
+
+    assert "0 of 1 columns have drifted" in " ".join(output.split())
+
+
+def test_rates_of_many_labels_are_all_shown_whole(
+    tmp_path: Path, log_schema: Callable[..., DatasetSchema]
+) -> None:
+    label = {"role": "label", "type": "int", "required": True, "allowed": [0, 1]}
+    labels = [{"name": name, "task": name, **label} for name in ("click", "cart", "buy")]
+    feature = {"name": "shop", "role": "item", "hash_buckets": 50, "embedding_dim": 4}
+    schema = log_schema(columns=[*labels, feature])
+    (tmp_path / "log").write_text("1,0,1,a\n0,0,1,b\n" * 50)
+    prepare(PrepareJob(tmp_path, tmp_path / "shards", schema))
+
+    output = run(tmp_path, "--column", "shop").output
+
+    assert "…" not in output
+    assert max(map(len, output.splitlines())) <= 100
+    assert all(f"{name}, 95% interval" in output for name in ("click", "cart", "buy"))
 
 
 def test_statistics_of_another_dataset_are_refused(data: Path, tmp_path: Path) -> None:
@@ -238,3 +296,18 @@ def test_a_share_never_looks_like_none_or_all_unless_it_is(share: float, text: s
 def test_values_cannot_control_the_terminal() -> None:
     assert printable("a\x1b[31m\n[red]", 40) == r"a\x1b[31m\n[red]"
     assert printable("x" * 50, 5) == "xxxx…"
+
+
+@pytest.mark.parametrize(("times", "action"), [(1, "hash"), (200, "identity")])
+def test_integers_are_taken_as_they_are_only_when_new_ones_are_rare(
+    times: int, action: str, tmp_path: Path, log_schema: Callable[..., DatasetSchema]
+) -> None:
+    size = {"hash_buckets": 50, "embedding_dim": 4}
+    shop = {"name": "shop", "role": "item", "type": "int", "required": True, **size}
+    (tmp_path / "log").write_text("".join(f"{n}\n" for n in range(300)) * times)
+    prepare(PrepareJob(tmp_path, tmp_path / "shards", log_schema(columns=[shop])))
+
+    (column,) = Statistics.read(tmp_path / "shards").splits["train"].columns
+
+    assert column.recommendation is not None
+    assert column.recommendation.action == action

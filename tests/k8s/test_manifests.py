@@ -18,6 +18,7 @@ from smt_cli.deeprec import rewrite
 from smt_cli.main import app
 from smt_model.k8s.options import ManifestOptions, manifest_options
 from smt_model.k8s.render import command, render
+from smt_schemas import UsageError
 
 Object = dict[str, Any]
 
@@ -186,7 +187,8 @@ def test_a_jobset_ends_with_its_chief_and_replaces_its_workers_only() -> None:
     }
     assert job["spec"]["successPolicy"]["targetReplicatedJobs"] == ["chief"]
     assert (jobs["chief"]["backoffLimit"], jobs["ps"]["backoffLimit"]) == (0, 0)
-    assert jobs["worker"]["backoffLimit"] > 0
+    assert "backoffLimit" not in jobs["worker"]
+    assert jobs["worker"]["backoffLimitPerIndex"] > 0
 
 
 def test_arguments_after_the_options_reach_the_programs() -> None:
@@ -223,3 +225,9 @@ def test_smt_train_knows_all_arguments(kind: str) -> None:
         options = train.make_context("train", arguments).params
 
         assert options["bf16"] is True
+
+
+@pytest.mark.parametrize("kind", ["jobset-multi-worker", "indexed-job", "prepare"])
+def test_servers_of_a_job_that_has_none_are_refused(kind: str) -> None:
+    with pytest.raises(UsageError, match=f"{kind} has no parameter servers"):
+        manifest_options(kind=kind, ps=2)
