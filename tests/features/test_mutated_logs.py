@@ -98,7 +98,7 @@ def check(data: bytes, folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("batch", range(8))
+@pytest.mark.parametrize("batch", range(4))
 def test_mutated_logs(batch: int, tmp_path: Path, log_lines: Callable[..., list[str]]) -> None:
     lines = log_lines(60)
 

@@ -221,6 +221,8 @@ def short_run(data: Path, path: Path, **options: Any) -> Path:
 PLAIN_TENSORFLOW = """
 import csv, importlib.util, json, sys
 assert importlib.util.find_spec("smt_model") is None, "this project is on the path"
+# What a server does not have either, and TensorFlow takes seconds to import.
+sys.modules.update(dict.fromkeys(("jax", "matplotlib", "pandas")))
 import numpy as np, tensorflow as tf
 model, log, names, output = sys.argv[1:]
 serve = tf.saved_model.load(model).signatures["serving_default"]

@@ -63,7 +63,13 @@ def test_the_fast_path_equals_the_plain_one(
         np.testing.assert_allclose(fast, plain, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.slow)
+        for name in OPTIMIZERS
+    ],
+)
 def test_all_paths_keep_the_same_parts(
     make_schema: Any, make_batch: Any, optimizer: OptimizerName
 ) -> None:

@@ -28,6 +28,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "one feature": {"columns": {"user": {"ev": True}}, "bf16": True},
     "adaptive": {"adaptive_emb": True, "adaptive_threshold": 25},
 }
+SLOW = ("every key",)
+"""What ``frequent keys`` do, too."""
 NAMES = ["clk", "buy", "user", "tags", "brand"]
 UNSEEN = "0,0,stranger,s1|s1|3,b7\n0,0,u1,,stranger\n0,0,,s1,\n"
 
@@ -55,7 +57,10 @@ def run_of(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[st
     return run
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in OPTIONS],
+)
 def test_texts_in_plain_tensorflow_equal_predict_unseen_keys_included(
     run_of: Callable[[str], Path],
     in_plain_tensorflow: Callable[..., dict[str, Any]],
