@@ -13,7 +13,7 @@ from smt_features.infer_format import TextFormat, guess_format, require_names
 from smt_features.infer_text import schema_text
 from smt_features.parquet_source import is_readable
 from smt_features.pipeline import row_blocks
-from smt_features.sources import SUFFIXES, Source, kind_of
+from smt_features.sources import Source, kind_of, suffix_of
 from smt_schemas import Column, CsvFormat, DatasetSchema, UserError
 
 LIST_SEPARATOR = "\x1f"
@@ -38,7 +38,6 @@ def infer_schema(path: Path, rows: int) -> str:
     if not path.is_file():
         msg = f"{path} is not a file. Give a raw log file."
         raise UserError(msg)
-    suffix = max((known for known in SUFFIXES if path.name.endswith(known)), key=len)
     source = Source("train", 0, path, path.name, kind_of(path))
     left_out: list[Guess] = []
     if source.kind == "parquet":
@@ -56,7 +55,9 @@ def infer_schema(path: Path, rows: int) -> str:
     if not any(guess.is_feature for guess in guesses):
         msg = f"{path} has no column that could be a feature; are these the right files?"
         raise UserError(msg)
-    written = schema_text(path.name, path.name.removesuffix(suffix), text.csv, guesses, seen)
+    written = schema_text(
+        path.name, path.name.removesuffix(suffix_of(path)), text.csv, guesses, seen
+    )
     DatasetSchema.from_text(written, f"What could be guessed of {path}")
     return written
 

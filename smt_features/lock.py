@@ -28,14 +28,16 @@ def locked(directory: Path, option: str = "--output") -> Iterator[None]:
         When another process holds it, or the folder cannot be written.
     """
     path = directory / NAME
+    made = not directory.exists()
     with _acquire(directory, path, option) as file:
         try:
             _sign(file, directory, option)
             yield
         finally:
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # a run that failed early leaves no empty folder behind
-                directory.rmdir()
+            if made:
+                with suppress(OSError):  # a run that failed early leaves no empty folder behind
+                    directory.rmdir()
 
 
 def _acquire(directory: Path, path: Path, option: str) -> TextIO:
@@ -47,7 +49,7 @@ def _acquire(directory: Path, path: Path, option: str) -> TextIO:
         raise UserError(msg) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_current = path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino
+        is_current = _inode(path) == os.fstat(file.fileno()).st_ino
     except BlockingIOError:
         is_current = False
     except OSError as error:
@@ -68,9 +70,16 @@ def _acquire(directory: Path, path: Path, option: str) -> TextIO:
 
 def _sign(file: TextIO, directory: Path, option: str) -> None:
     try:
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        # Not by the file's buffer: what could not be written would be tried again on closing.
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
     except OSError as error:
         msg = f"Cannot write to {directory}: {error.strerror}. Choose another {option}."
         raise UserError(msg) from error
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:  # its holder removed it
+        return None

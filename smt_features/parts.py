@@ -11,6 +11,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from uuid import uuid4
@@ -144,7 +145,8 @@ def merge_parts(
     sources = sources_of(job)
     digests = digests or SourceDigests(sources)
     with locked(job.output):
-        if current := find_current(job, digests):
+        # Parts without statistics cannot make them, so a dataset without is as it is to be.
+        if current := find_current(replace(job, statistics=False), digests):
             return current
         vocabularies = shared_vocabularies(job.output / FOLDER, sources, job.schema, progress)
         rows = _gather(job, sources, parts, vocabularies)

@@ -78,7 +78,7 @@ def open_log(path: Path, schema: DatasetSchema) -> ScoringLog:
     Raises
     ------
     UserError
-        When there is no such file, or its extension is unknown.
+        When there is no such file, or its extension is that of another format.
     """
     if not path.is_file():
         msg = f"{path} is not a file. Give a log, or a folder of shards."
@@ -90,7 +90,7 @@ def open_log(path: Path, schema: DatasetSchema) -> ScoringLog:
         return ScoringLog(
             log, 1, size, (partial(parse_json, block, log, labels) for block in blocks)
         )
-    source = _source(path, kind_of(path, ", ".join(JSON_SUFFIXES)))
+    source = _source(path, kind_of(path))
     if source.kind == "parquet":
         return ScoringLog(log, 1, size, block_reads(Unit(source), log))
     if _has_labels(source, schema):

@@ -19,8 +19,13 @@ SUFFIXES = {
 """Extensions that a source may have, and how each is read."""
 
 
-_TEXT = re.compile(r"(\.(csv|tsv|tab|psv|txt|log|dat|[0-9]+))?")
-"""Extensions of text in the format of the schema, for a file that a command names."""
+_FOREIGN = frozenset(
+    [
+        *(".json", ".jsonl", ".ndjson", ".parquet", ".parq", ".pq", ".orc", ".avro", ".arrow"),
+        *(".feather", ".tfrecord", ".xls", ".xlsx", ".gz", ".zst", ".zip", ".bz2", ".xz", ".tar"),
+    ]
+)
+"""Extensions that are no name of a text's part, and of no file in the format of a schema."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +64,26 @@ class Source:
         return found.st_size, found.st_mtime_ns
 
 
-def kind_of(path: Path, others: str = "") -> str:
-    """Return how a file that a command names is read, by its extension.
+def suffix_of(path: Path) -> str:
+    """Return the longest of ``SUFFIXES`` that a file's name has."""
+    return max((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), key=len)
+
+
+def kind_of(path: Path) -> str:
+    """Return how a file that a command names is read: by its extension, or else as CSV.
 
     Raises
     ------
     UserError
-        When it is unknown; `others` are such that the command reads, too.
+        When the extension is that of another format.
     """
-    for suffix in sorted(filter(None, SUFFIXES), key=len, reverse=True):
-        if path.name.lower().endswith(suffix):
-            return SUFFIXES[suffix]
-    if _TEXT.fullmatch(path.suffix.lower()):
-        return "csv"
-    known = ", ".join(filter(None, [*SUFFIXES, ".tsv", ".txt", others]))
-    msg = f"{path}: {path.suffix} is no known extension ({known}, or none). Rename or convert it."
-    raise UserError(msg)
+    suffix = suffix_of(path)
+    extension = Path(path.name.removesuffix(suffix)).suffix
+    if extension.lower() in _FOREIGN:
+        known = ", ".join(filter(None, SUFFIXES))
+        msg = f"{path}: {extension} is not read ({known} are). Convert or rename it."
+        raise UserError(msg)
+    return SUFFIXES[suffix]
 
 
 def find_sources(directory: Path, schema: DatasetSchema) -> list[Source]:

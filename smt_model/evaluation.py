@@ -22,7 +22,7 @@ from smt_model.predictions import Predictions
 from smt_model.prefetch import Prefetcher
 from smt_model.progress import evaluating, tell
 from smt_model.report import Evaluation, evaluate_predictions
-from smt_model.resume import Start, load_newest
+from smt_model.resume import Start, load_while_training, newest_sound
 from smt_model.run_directory import RunDirectory
 from smt_schemas import UserError
 
@@ -85,18 +85,16 @@ def evaluate_run(
 def _load(
     run: RunDirectory, config: TrainConfig, dataset: "Dataset", *, best: bool
 ) -> tuple[Start, MultiTaskModel]:
+    def find() -> Start:
+        return Start.read(run, best_checkpoint(run)) if best else newest_sound(run, tell)
+
     def make(state: State) -> MultiTaskModel:
         state.origin.require_same(Origin.of(dataset), f"The model in {run.path}")
         model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
         require_keys(model, dataset)
         return model
 
-    if not best:
-        return load_newest(run, tell, make)
-    start = Start.read(run, best_checkpoint(run))
-    model = make(start.state)
-    start.load(model)
-    return start, model
+    return load_while_training(run, find, make)
 
 
 def best_checkpoint(run: RunDirectory) -> Path:

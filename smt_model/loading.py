@@ -11,7 +11,7 @@ from smt_model.config import TrainConfig
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.progress import tell
-from smt_model.resume import Start, load_newest
+from smt_model.resume import Start, load_while_training, newest_sound
 from smt_model.run_directory import RunDirectory
 from smt_schemas import DatasetSchema
 
@@ -79,7 +79,10 @@ def load_run(run: Path) -> TrainedModel:
     directory = RunDirectory(run)
     config = directory.config
 
+    def find() -> Start:
+        return newest_sound(directory, tell)
+
     def make(state: State) -> MultiTaskModel:
         return make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
 
-    return TrainedModel(directory, config, *load_newest(directory, tell, make))
+    return TrainedModel(directory, config, *load_while_training(directory, find, make))

@@ -84,9 +84,11 @@ def newest_sound(run: RunDirectory, say: Callable[[str], None]) -> Start:
         for path in reversed(found):
             try:
                 return Start.read(run, path)
-            except checkpoint.DamagedError as error:
+            except UserError as error:
                 if run.restorable() != found:
                     break  # it was deleted by a training that saved a newer one: look again
+                if not isinstance(error, checkpoint.DamagedError):
+                    raise
                 say(f"{error}. Trying the one before it.")
         else:
             msg = (
@@ -96,34 +98,38 @@ def newest_sound(run: RunDirectory, say: Callable[[str], None]) -> Start:
             raise UserError(msg)
 
 
-def load_newest(
+def load_while_training(
     run: RunDirectory,
-    say: Callable[[str], None],
+    find: Callable[[], Start],
     make: Callable[[checkpoint.State], MultiTaskModel],
 ) -> tuple[Start, MultiTaskModel]:
-    """Load the newest checkpoint or delta that is not damaged, while the run may be training on.
+    """Load a checkpoint or delta of a run that may be training on.
 
     Parameters
     ----------
-    run, say
-        As for `newest_sound`.
+    run
+        The run.
+    find
+        Finds what is to be loaded.
     make
         Makes the model of a state, or raises when it is not of the right kind.
 
     Raises
     ------
     UserError
-        As `newest_sound`, and what `make` raises.
+        What `find`, `make` and `Start.load` raise, unless the run has saved something meanwhile,
+        which deletes what is older: then it looks again.
     """
     while True:
-        start = newest_sound(run, say)
-        model = make(start.state)
+        found = run.restorable()
         try:
+            start = find()
+            model = make(start.state)
             start.load(model)
         except UserError:
-            if run.restorable()[-1:] == [start.path]:
+            if run.restorable() == found:
                 raise
-            continue  # it was deleted by a training that saved a newer one
+            continue
         return start, model
 
 

@@ -111,3 +111,15 @@ def test_of_two_runs_of_a_part_the_first_result_stays(
 def test_a_text_that_is_no_part_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="give K/N"):
         parse_part(text)
+
+
+def test_a_dataset_that_was_merged_without_statistics_is_up_to_date(
+    raw: Path, tmp_path: Path
+) -> None:
+    job = job_of(raw, tmp_path / "out", statistics=False)
+    prepare_part(job, 1, 1, silent)
+    merge_parts(job, 1, silent)
+
+    again = merge_parts(job_of(raw, tmp_path / "out"), 1, silent)
+
+    assert again.was_current

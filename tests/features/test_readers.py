@@ -221,17 +221,30 @@ def test_the_shard_of_another_dataset_is_refused(
         list(dataset["train"].batches(10))
 
 
-def test_a_shard_with_a_null_is_refused(
-    prepared: Callable[..., Dataset], log_lines: Callable[..., list[str]]
+@pytest.mark.parametrize(
+    ("name", "type_", "words"),
+    [
+        ("price", None, "is not the one of the manifest: it has nulls"),
+        ("tag_brand_list", None, "is not the one of the manifest: it has nulls"),
+        ("price", pa.string(), "is not the one of the manifest|Cannot read the shard"),
+    ],
+)
+def test_a_shard_with_a_null_or_another_type_is_refused(
+    name: str,
+    type_: pa.DataType | None,
+    words: str,
+    prepared: Callable[..., Dataset],
+    log_lines: Callable[..., list[str]],
 ) -> None:
     dataset = prepared(log_lines(5))
     path = dataset.directory / dataset["train"].shards[0].name
     table = pq.read_table(path)
-    column = table.column_names.index("price")
-    prices = pa.array([None, 1, 2, 3, 4], table.schema.field("price").type)
-    pq.write_table(table.set_column(column, "price", prices), path)
+    place = table.column_names.index(name)
+    values = [None, *table[name][1:].to_pylist()]
+    column = pa.array(values, table.schema.types[place])
+    pq.write_table(table.set_column(place, name, column.cast(type_ or column.type)), path)
 
-    with pytest.raises(UserError, match=r"is not the one of the manifest: it has nulls"):
+    with pytest.raises(UserError, match=words):
         list(dataset["train"].batches(2))
 
 

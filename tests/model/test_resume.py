@@ -383,3 +383,18 @@ def test_a_run_that_trains_on_meanwhile_is_evaluated_at_its_new_checkpoint(
     monkeypatch.setattr(checkpoint, reads, trains_on_once(dataset, run, original))
 
     assert evaluate_run(run, None, "test").step == 20
+
+
+def test_of_two_checkpoints_a_damaged_one_and_one_of_another_model_end_the_search(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = train(config(dataset, tmp_path / "run", save_steps=20, keep_checkpoint_max=2))
+    damage(run.checkpoints()[1])
+
+    def read_arrays(_directory: Path, _state: checkpoint.State) -> dict[str, Any]:
+        return {}
+
+    monkeypatch.setattr(checkpoint, "read_arrays", read_arrays)
+
+    with pytest.raises(UserError, match="is of another model"):
+        evaluate_run(run.path, None, "test")

@@ -273,9 +273,7 @@ def test_users_in_no_vocabulary_are_not_one_user(
     assert found.tasks["ctr"].gauc_users == 2
 
 
-def test_data_without_labels_or_without_rows_to_evaluate_on_is_refused(
-    schema: DatasetSchema, tmp_path: Path
-) -> None:
+def test_data_without_labels_is_refused(schema: DatasetSchema, tmp_path: Path) -> None:
     features = [column for column in schema.columns if column.role != "label"]
     unlabelled = schema.model_copy(update={"columns": features, "split_files": {"train": "a"}})
     (tmp_path / "a").write_text("".join(f"u{n},a,b\n" for n in range(9)))
@@ -300,3 +298,13 @@ def test_a_step_that_is_saved_is_not_saved_again(
     run, _ = train(config(dataset, tmp_path / "run", steps=10, save_steps=5))
 
     assert [path.name for path in run.checkpoints()] == ["step-0000000010"]
+
+
+def test_data_without_rows_to_evaluate_on_says_how_to_train_on_it(
+    dataset: Path, tmp_path: Path
+) -> None:
+    schema = open_shards(dataset).schema.model_copy(update={"splits": {"train": "a"}})
+    prepare(PrepareJob(dataset, tmp_path / "shards", schema))
+
+    with pytest.raises(UserError, match=r"has no split 'test' to evaluate on\. Give --no-eval"):
+        train(config(tmp_path / "shards", tmp_path / "run"))
