@@ -107,7 +107,7 @@ class SourceDigests:
         for source, future in zip(self._sources, self._digests, strict=True):
             try:
                 future.set_result(sha256(source.path))
-            except BaseException as error:  # noqa: BLE001 - for whoever waits for the result
+            except Exception as error:  # noqa: BLE001 - for whoever waits for the result
                 future.set_exception(error)
 
 

@@ -55,9 +55,8 @@ def infer_schema(path: Path, rows: int) -> str:
     if not any(guess.is_feature for guess in guesses):
         msg = f"{path} has no column that could be a feature; are these the right files?"
         raise UserError(msg)
-    written = schema_text(
-        path.name, path.name.removesuffix(suffix_of(path)), text.csv, guesses, seen
-    )
+    stem = path.name.removesuffix(suffix_of(path))
+    written = schema_text(path.name, stem, text.csv, guesses, seen)
     DatasetSchema.from_text(written, f"What could be guessed of {path}")
     return written
 
@@ -87,13 +86,14 @@ def _parquet_columns(path: Path) -> tuple[list[Column], list[Guess]]:
         msg = f"Cannot read {path}: {error}. Is it a complete Parquet file?"
         raise UserError(msg) from error
     require_names(schema.names, str(path))
-    fields = {field.name: (field.type, _parquet_column(field)) for field in schema}
-    columns = [column for type_, column in fields.values() if is_readable(type_, column)]
-    left_out = [
-        Guess({}, [f"Left out is {name}: values of type {type_} cannot be read. Convert them."])
-        for name, (type_, column) in fields.items()
-        if column not in columns
-    ]
+    columns, left_out = [], []
+    for field in schema:
+        column = _parquet_column(field)
+        if is_readable(field.type, column):
+            columns.append(column)
+        else:
+            why = f"values of type {field.type} cannot be read. Convert them."
+            left_out.append(Guess({}, [f"Left out is {field.name}: {why}"]))
     return columns, left_out
 
 

@@ -9,20 +9,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smt_features.arrow_arrays import numpy_array
+from smt_features.arrow_text import undecodable_rows
 from smt_features.rowblock import RowBlock
 from smt_features.sources import Source
-from smt_features.string_views import Int64s
 from smt_schemas import Column, DatasetSchema, UserError
 
 BLOCK_ROWS = 1 << 15
-
-_BYTES = {
-    pa.string(): pa.binary(),
-    pa.large_string(): pa.large_binary(),
-    pa.string_view(): pa.binary_view(),
-}
-"""Types of text, and what each is as bytes."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +61,7 @@ def to_rows(table: Table, schema: DatasetSchema) -> RowBlock:
     Rows with text that is not UTF-8, and with a list whose entries contain its separator, are
     refused; their cells are empty where nothing can be shown of them.
     """
-    undecodable = _undecodable(table.data)
+    undecodable = undecodable_rows(table.data)
     frame = pl.DataFrame(_without(table.data, undecodable))
     if undecodable:
         frame = _with_empty(frame, undecodable, table.data.num_rows)
@@ -100,39 +92,6 @@ def _joined(lists: pl.Series, separator: str) -> tuple[pl.Series, list[int]]:
     # A list of one empty entry would read as an empty list; two empty entries are as wrong.
     joined = joined.set((joined == "") & (entries.list.len() > 0).fill_null(False), separator)
     return joined, contains.fill_null(False).arg_true().to_list()
-
-
-def _undecodable(data: pa.Table) -> list[int]:
-    """Return the rows with text that is not UTF-8. Parquet files hold it unchecked."""
-    try:
-        data.validate(full=True)
-    except pa.ArrowInvalid:
-        rows = [_rows_undecodable(column.combine_chunks()) for column in data.columns]
-        found: list[int] = np.unique(np.concatenate(rows)).tolist()
-        return found
-    return []
-
-
-def _rows_undecodable(array: pa.Array) -> Int64s:
-    if pa.types.is_dictionary(array.type):
-        bad = _rows_undecodable(array.dictionary)
-        return np.flatnonzero(np.isin(array.indices.fill_null(-1).to_numpy(), bad))
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
-        bad = _rows_undecodable(array.values)
-        rows = np.searchsorted(numpy_array(array.offsets), bad, "right") - 1
-        return rows[(rows >= 0) & (rows < len(array))]
-    if array.type not in _BYTES:
-        return np.empty(0, np.int64)
-    texts = array.cast(_BYTES[array.type]).to_pylist()
-    return np.array([row for row, text in enumerate(texts) if not _decodes(text)], np.int64)
-
-
-def _decodes(text: bytes | None) -> bool:
-    try:
-        (text or b"").decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _without(data: pa.Table, rows: list[int]) -> pa.Table:

@@ -18,14 +18,13 @@ SUFFIXES = {
 }
 """Extensions that a source may have, and how each is read."""
 
-
 _FOREIGN = frozenset(
     [
         *(".json", ".jsonl", ".ndjson", ".parquet", ".parq", ".pq", ".orc", ".avro", ".arrow"),
         *(".feather", ".tfrecord", ".xls", ".xlsx", ".gz", ".zst", ".zip", ".bz2", ".xz", ".tar"),
     ]
 )
-"""Extensions that are no name of a text's part, and of no file in the format of a schema."""
+"""Extensions of other formats, and those of ``SUFFIXES`` where they are not spelt so."""
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,17 @@ from numpy.typing import NDArray
 
 from smt_features.files import published
 from smt_features.vocabulary import OUT_OF_VOCABULARY
-from smt_model.assembly import make_model
 from smt_model.batching import FusedBatch
-from smt_model.checkpoint import State
-from smt_model.config import TrainConfig
 from smt_model.early_stopping import EarlyStopping
 from smt_model.html_report import html_report
+from smt_model.loading import load_run, newest
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin, require_keys
 from smt_model.predictions import Predictions
 from smt_model.prefetch import Prefetcher
-from smt_model.progress import evaluating, tell
+from smt_model.progress import evaluating
 from smt_model.report import Evaluation, evaluate_predictions
-from smt_model.resume import Start, load_while_training, newest_sound
+from smt_model.resume import Start
 from smt_model.run_directory import RunDirectory
 from smt_schemas import UserError
 
@@ -65,36 +63,25 @@ def evaluate_run(
     """
     from smt_features import open_shards
 
-    directory = RunDirectory(run)
-    config = directory.config
-    dataset = open_shards(data_location or config.data_location)
-    start, model = _load(directory, config, dataset, best=best)
-    predictions = Evaluator(model).predictions(dataset, split)
-    result = evaluate_predictions(split, start.state.step, *predictions)
-    if start.base:
-        result = result.model_copy(update={"restored": start.names})
+    dataset = open_shards(data_location or RunDirectory(run).config.data_location)
+    trained = load_run(run, _best if best else newest)
+    trained.state.origin.require_same(Origin.of(dataset), f"The model in {run}")
+    require_keys(trained.model, dataset)
+    predictions = Evaluator(trained.model).predictions(dataset, split)
+    result = evaluate_predictions(split, trained.state.step, *predictions)
+    if trained.start.base:
+        result = result.model_copy(update={"restored": trained.start.names})
     if html is not None:
         with published(html) as path:
             path.write_text(
-                html_report(f"Evaluation of {directory.path.resolve().name}", result, predictions),
+                html_report(f"Evaluation of {run.resolve().name}", result, predictions),
                 encoding="utf-8",
             )
     return result
 
 
-def _load(
-    run: RunDirectory, config: TrainConfig, dataset: "Dataset", *, best: bool
-) -> tuple[Start, MultiTaskModel]:
-    def find() -> Start:
-        return Start.read(run, best_checkpoint(run)) if best else newest_sound(run, tell)
-
-    def make(state: State) -> MultiTaskModel:
-        state.origin.require_same(Origin.of(dataset), f"The model in {run.path}")
-        model = make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
-        require_keys(model, dataset)
-        return model
-
-    return load_while_training(run, find, make)
+def _best(run: RunDirectory) -> Start:
+    return Start.read(run, best_checkpoint(run))
 
 
 def best_checkpoint(run: RunDirectory) -> Path:

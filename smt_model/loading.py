@@ -1,5 +1,6 @@
 """Loads the model of a run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from smt_model.config import TrainConfig
 from smt_model.model import MultiTaskModel
 from smt_model.origin import Origin
 from smt_model.progress import tell
-from smt_model.resume import Start, load_while_training, newest_sound
+from smt_model.resume import Start, newest_sound
 from smt_model.run_directory import RunDirectory
-from smt_schemas import DatasetSchema
+from smt_schemas import DatasetSchema, UserError
 
 
 @dataclass(frozen=True)
@@ -68,21 +69,38 @@ class TrainedModel:
         return dataset.vocabularies
 
 
-def load_run(run: Path) -> TrainedModel:
-    """Load the newest sound checkpoint or delta of a run; call `runtime.start_tensorflow` before.
+def newest(run: RunDirectory) -> Start:
+    """Return the newest sound checkpoint or delta of a run, telling of those that are damaged."""
+    return newest_sound(run, tell)
+
+
+def load_run(run: Path, find: Callable[[RunDirectory], Start] = newest) -> TrainedModel:
+    """Load a model of a run, which may be training on; call `runtime.start_tensorflow` before.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    find
+        Chooses the checkpoint or delta.
 
     Raises
     ------
     UserError
-        When there is no run, or no checkpoint that is not damaged.
+        When there is no run, or no checkpoint that is not damaged; what `find` raises. Not when
+        the run has saved something meanwhile, which deletes what is older: then it looks again.
     """
     directory = RunDirectory(run)
     config = directory.config
-
-    def find() -> Start:
-        return newest_sound(directory, tell)
-
-    def make(state: State) -> MultiTaskModel:
-        return make_model(config, state.origin.dataset_schema, bf16_native=state.bf16_native)
-
-    return TrainedModel(directory, config, *load_while_training(directory, find, make))
+    while True:
+        found = directory.restorable()
+        try:
+            start = find(directory)
+            schema, native = start.state.origin.dataset_schema, start.state.bf16_native
+            model = make_model(config, schema, bf16_native=native)
+            start.load(model)
+        except UserError:
+            if directory.restorable() == found:
+                raise
+            continue
+        return TrainedModel(directory, config, start, model)

@@ -98,41 +98,6 @@ def newest_sound(run: RunDirectory, say: Callable[[str], None]) -> Start:
             raise UserError(msg)
 
 
-def load_while_training(
-    run: RunDirectory,
-    find: Callable[[], Start],
-    make: Callable[[checkpoint.State], MultiTaskModel],
-) -> tuple[Start, MultiTaskModel]:
-    """Load a checkpoint or delta of a run that may be training on.
-
-    Parameters
-    ----------
-    run
-        The run.
-    find
-        Finds what is to be loaded.
-    make
-        Makes the model of a state, or raises when it is not of the right kind.
-
-    Raises
-    ------
-    UserError
-        What `find`, `make` and `Start.load` raise, unless the run has saved something meanwhile,
-        which deletes what is older: then it looks again.
-    """
-    while True:
-        found = run.restorable()
-        try:
-            start = find()
-            model = make(start.state)
-            start.load(model)
-        except UserError:
-            if run.restorable() == found:
-                raise
-            continue
-        return start, model
-
-
 def find_start(
     run: RunDirectory, config: TrainConfig, origin: Origin, say: Callable[[str], None]
 ) -> Start | None:

@@ -15,8 +15,8 @@ TOWERS_SIDE_BY_SIDE = 2
 _NOT_NEEDED = ("jax", "keras", "pandas")
 """What TensorFlow imports where it is installed and does without where it is not.
 
-Keras alone is a fourth of the time that TensorFlow takes to start; with JAX, pandas and
-Matplotlib, which Keras imports, it is half of it. ``tf.keras`` is there all the same: it is
+Keras alone is a fourth of the time that TensorFlow's import takes; with JAX, pandas and
+Matplotlib, which Keras imports, two fifths to a half. ``tf.keras`` is there all the same: it is
 imported when it is first used.
 """
 

@@ -17,8 +17,12 @@ from smt_features.tfrecord import RecordError, read_records
 from smt_schemas import UserError
 
 _DAMAGE = (
-    *(OSError, pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError),
-    *(RecordError, ExampleError),
+    OSError,
+    pa.ArrowInvalid,
+    pa.ArrowTypeError,
+    UnicodeDecodeError,
+    RecordError,
+    ExampleError,
 )
 """What reading a damaged shard raises; column names that are not UTF-8 among it."""
 
@@ -79,7 +83,7 @@ class ShardFile:
                 batch[column.name] = self._numbers(array).astype(column.dtype, copy=False)
                 continue
             counts = table.column(column.counts).combine_chunks()
-            self._require(not array.null_count + counts.null_count, "it has nulls")
+            self._require(array.null_count == counts.null_count == 0, "it has nulls")
             same = array.offsets.equals(counts.offsets)
             self._require(same, f"{column.counts!r} does not fit {column.name!r}")
             ids: Ids = self._numbers(array.values).astype(column.dtype, copy=False)

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 
 from smt_features import Bags, Dataset
-from smt_features.files import published
 from smt_features.manifest import PrepareOptions
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
@@ -190,82 +189,6 @@ def test_one_split_is_enough(
     assert prepared(log_lines(5)).splits == ("train",)
 
 
-def test_a_second_run_is_up_to_date(raw: Path) -> None:
-    first = prepare(job_of(raw))
-    before = contents(first.directory)
-
-    second = prepare(job_of(raw))
-
-    assert (first.was_current, second.was_current) == (False, True)
-    assert second.manifest == first.manifest
-    assert contents(first.directory) == before
-
-
-CHANGED: dict[str, tuple[dict[str, Any], str]] = {
-    "seed": ({"seed": 1}, "--seed"),
-    "format": ({"format": "both"}, "--format"),
-    "keys": ({"keys": True}, "--keys"),
-    "rows per shard": ({"rows_per_shard": 10}, "--rows-per-shard"),
-    "two options": ({"keys": True, "seed": 1}, "--seed, --keys"),
-}
-
-
-@pytest.mark.parametrize("case", CHANGED)
-def test_other_options_are_refused_by_name_unless_overwritten(case: str, raw: Path) -> None:
-    fields, name = CHANGED[case]
-    prepare(job_of(raw))
-    before = contents(raw / "shards")
-
-    with pytest.raises(UserError, match=rf"changed: {name}\. Replace it with --overwrite"):
-        prepare(job_of(raw, **fields))
-
-    assert contents(raw / "shards") == before
-    assert not prepare(job_of(raw, overwrite=True, **fields)).was_current
-
-
-def test_other_files_are_refused_by_name(raw: Path) -> None:
-    prepare(job_of(raw))
-    path = raw / "taobao_train_data"
-    path.write_text(path.read_text()[:-2] + "7\n")
-
-    with pytest.raises(UserError, match="changed: the raw files"):
-        prepare(job_of(raw))
-
-
-def test_another_schema_is_refused_by_name(raw: Path) -> None:
-    prepare(job_of(raw))
-    schema = taobao().model_copy(update={"name": "other"})
-
-    with pytest.raises(UserError, match="changed: the schema"):
-        prepare(PrepareJob(raw, raw / "shards", schema))
-
-
-def test_overwriting_leaves_nothing_of_the_old_dataset(raw: Path, tmp_path: Path) -> None:
-    prepare(job_of(raw, **SMALL))
-
-    replaced = prepare(job_of(raw, overwrite=True))
-
-    fresh = prepare(job_of(raw, tmp_path / "fresh"))
-    assert contents(replaced.directory) == contents(fresh.directory)
-
-
-@pytest.mark.parametrize("damage", ["missing", "truncated", "manifest"])
-def test_a_damaged_dataset_is_not_up_to_date(damage: str, raw: Path, tmp_path: Path) -> None:
-    whole = contents(prepare(job_of(raw)).directory)
-    shard = raw / "shards" / "train" / "part-00000-of-00001.parquet"
-    if damage == "missing":
-        shard.unlink()
-    elif damage == "truncated":
-        shard.write_bytes(shard.read_bytes()[:-1])
-    else:
-        (raw / "shards" / "manifest.json").write_text("{")
-
-    with pytest.raises(UserError, match="--overwrite"):
-        prepare(job_of(raw))
-
-    assert contents(prepare(job_of(raw, overwrite=True)).directory) == whole
-
-
 def test_an_unwritable_output_is_refused(raw: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
@@ -389,46 +312,3 @@ def test_a_list_may_come_first(tmp_path: Path, prepared_in: Callable[..., Datase
         tags = batch["tags"]
         assert isinstance(tags, Bags)
         assert tags.row_splits.tolist() == [0, 3, 3, 4]
-
-
-def test_statistics_that_are_missing_are_made_and_the_shards_stay(raw: Path) -> None:
-    prepare(job_of(raw, statistics=False))
-    before = {path: path.read_bytes() for path in (raw / "shards").rglob("part-*")}
-
-    made = prepare(job_of(raw))
-
-    assert (raw / "shards" / "statistics.json").exists()
-    assert not made.was_current
-    assert {path: path.read_bytes() for path in (raw / "shards").rglob("part-*")} == before
-
-
-def test_bad_rows_that_were_allowed_once_are_not_allowed_for_ever(raw: Path) -> None:
-    with (raw / "taobao_train_data").open("a") as file:
-        file.write("bad\n")
-    prepare(job_of(raw, max_bad_rows=1))
-
-    with pytest.raises(UserError, match=r"made with 1 bad rows of .* left out.*--max-bad-rows"):
-        prepare(job_of(raw))
-
-
-def test_a_run_that_fails_early_does_not_wait_for_digests(tmp_path: Path) -> None:
-    (tmp_path / "taobao_train_data").write_text("a row\n")
-    script = f"""
-import time
-from pathlib import Path
-from smt_features import identity
-from smt_features.sources import find_sources
-from smt_schemas import taobao
-identity.sha256 = lambda path: time.sleep(600)
-identity.SourceDigests(find_sources(Path({str(tmp_path)!r}), taobao()))
-"""
-
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
-
-
-@pytest.mark.parametrize("name", [".", "folder"])
-def test_a_folder_is_no_file(name: str, tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-
-    with pytest.raises(UserError, match="is a folder. Give a file"), published(tmp_path / name):
-        pytest.fail("published")

@@ -13,7 +13,6 @@ import tensorflow as tf
 from smt_features import open_shards
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
-from smt_model import checkpoint
 from smt_model.checkpoint import Pending
 from smt_model.config import OPTIMIZERS, OptimizerName, TrainConfig
 from smt_model.config_file import read_config
@@ -358,43 +357,3 @@ def test_a_run_without_early_stopping_has_no_best_checkpoint(trained: Path) -> N
 @pytest.fixture
 def trained(dataset: Path, tmp_path: Path) -> Path:
     return train(config(dataset, tmp_path / "trained", evaluate=False))[0].path
-
-
-def trains_on_once(data: Path, run: Path, original: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that first lets the run train on and delete its checkpoint."""
-    left = [1]
-
-    def called(*arguments: Any) -> Any:
-        if left:
-            left.pop()
-            train(config(data, run, steps=20))
-        return original(*arguments)
-
-    return called
-
-
-@pytest.mark.parametrize("reads", ["read_state", "read_arrays"])
-def test_a_run_that_trains_on_meanwhile_is_evaluated_at_its_new_checkpoint(
-    reads: str, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = tmp_path / "run"
-    train(config(dataset, run, steps=10))
-    original = getattr(checkpoint, reads)
-    monkeypatch.setattr(checkpoint, reads, trains_on_once(dataset, run, original))
-
-    assert evaluate_run(run, None, "test").step == 20
-
-
-def test_of_two_checkpoints_a_damaged_one_and_one_of_another_model_end_the_search(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, _ = train(config(dataset, tmp_path / "run", save_steps=20, keep_checkpoint_max=2))
-    damage(run.checkpoints()[1])
-
-    def read_arrays(_directory: Path, _state: checkpoint.State) -> dict[str, Any]:
-        return {}
-
-    monkeypatch.setattr(checkpoint, "read_arrays", read_arrays)
-
-    with pytest.raises(UserError, match="is of another model"):
-        evaluate_run(run.path, None, "test")
