@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from smt_cli.memory import keep_freed_memory
 from smt_cli.startup import importing
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def command(
 
     Splits are compared with each other, and two datasets or days when both are given.
     """
+    keep_freed_memory()
     with importing():
         from smt_cli.column_tables import print_one_column
         from smt_cli.drift_tables import print_drift

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from smt_cli.memory import keep_freed_memory
 from smt_cli.startup import importing
 
 
@@ -54,6 +55,7 @@ def command(
     """Validate a raw log, hash its features and write shards."""
     from time import perf_counter
 
+    keep_freed_memory()
     with importing():
         from smt_features.identity import SourceDigests
         from smt_features.sources import find_sources
