@@ -8,8 +8,9 @@ import polars as pl
 from smt_features.cell_rows import CellRows
 from smt_features.derived import derive
 from smt_features.hashing import bucket, hashed, key
-from smt_features.layout import column_names
+from smt_features.layout import encoded_names
 from smt_features.lists import SplitLists, list_series, merge
+from smt_features.pairs import pair
 from smt_features.string_views import Int64s
 from smt_features.vocabulary import NO_VOCABULARIES, Vocabularies, vocabulary_of
 from smt_schemas import Column, DatasetSchema
@@ -41,8 +42,9 @@ def encode(
     Returns
     -------
     polars.DataFrame
-        The columns of `layout`: labels int8, ids int32, keys int64, numbers float32; a list
-        column is a list of distinct ids in order of first appearance, with its counts beside it.
+        The columns of `layout`: labels int8, ids int32, keys int64, numbers float32. A list
+        column is a list of distinct ids in order of first appearance, each with its count in
+        one int64 (`pairs`); a list of keys has its counts beside it.
     """
     cells, lists, users = rows
     encoder = _Encoder(seed, keys, vocabularies)
@@ -59,7 +61,7 @@ def encode(
         for series in encoder.of_list(lists[column.name], column)
     ]
     # Not with_columns: a frame without columns has no rows.
-    return pl.DataFrame([*frame, *user_frame, *encoded]).select(column_names(schema, keys=keys))
+    return pl.DataFrame([*frame, *user_frame, *encoded]).select(encoded_names(schema, keys=keys))
 
 
 class _Encoder(NamedTuple):
@@ -88,8 +90,7 @@ class _Encoder(NamedTuple):
         ids = hashed(runs.entries, lambda text: self._ids(text, column))
         merged = merge(ids.astype(np.int64), runs.counts, runs.lengths, column.buckets)
         flat: dict[str, tuple[Int64s, Int64s, type]] = {
-            column.name: (merged.ids, merged.lengths, np.int32),
-            f"{column.name}_count": (merged.counts, merged.lengths, np.int32),
+            column.name: (pair(merged.ids, merged.counts), merged.lengths, np.int64),
         }
         if self._has_key(column):
             keys = hashed(runs.entries, lambda text: key(text, self.seed))

@@ -28,6 +28,11 @@ class ShardColumn(NamedTuple):
     counts: str | None = None
 
     @property
+    def is_paired(self) -> bool:
+        """Whether ids and counts are one column of pairs until they are written."""
+        return self.counts is not None and self.dtype is np.int32
+
+    @property
     def names(self) -> list[str]:
         """Its columns in a Parquet shard."""
         return [self.name] if self.counts is None else [self.name, self.counts]
@@ -48,3 +53,12 @@ def layout(schema: DatasetSchema, *, keys: bool) -> list[ShardColumn]:
 def column_names(schema: DatasetSchema, *, keys: bool) -> list[str]:
     """Return the names of a Parquet shard's columns, in order."""
     return [name for column in layout(schema, keys=keys) for name in column.names]
+
+
+def encoded_names(schema: DatasetSchema, *, keys: bool) -> list[str]:
+    """Return the names of the columns of encoded rows, where ids and counts are pairs."""
+    return [
+        name
+        for column in layout(schema, keys=keys)
+        for name in ([column.name] if column.is_paired else column.names)
+    ]

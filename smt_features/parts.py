@@ -40,6 +40,7 @@ FOLDER = ".parts"
 
 _RECORD = "part.json"
 _COUNTS = "counts.parquet"
+_RUNS = "pairs"  # how runs hold encoded rows; a part of a version with others does not fit
 
 
 class PartRecord(BaseModel):
@@ -214,7 +215,7 @@ def _identity(
     """Digest what decides a part; the contents of the files are digested when parts merge."""
     files = [(source.name, *source.version) for source in sources]
     whole = run_identity(job.schema, job.options, job.seed, [])
-    decisive = [whole.model_dump(), files, parts, job.statistics, digest_of(vocabularies)]
+    decisive = [whole.model_dump(), files, parts, job.statistics, digest_of(vocabularies), _RUNS]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from smt_features.batch import Array, Bags, Batch
 from smt_features.encoding import encode
 from smt_features.layout import layout
+from smt_features.pairs import unpair
 from smt_features.parsing import count_fields
 from smt_features.pipeline import good_rows
 from smt_features.rejected import MEANING
@@ -108,7 +109,11 @@ def _batch(frame: pl.DataFrame, schema: DatasetSchema, *, keys: bool) -> Batch:
         if column.counts is None:
             batch[column.name] = array.to_numpy(zero_copy_only=False)
             continue
-        counts = table.column(column.counts).combine_chunks().flatten().to_numpy()
+        values = array.flatten().to_numpy()
+        if column.is_paired:
+            values, counts = unpair(values)
+        else:
+            counts = table.column(column.counts).combine_chunks().flatten().to_numpy()
         splits = array.offsets.to_numpy().astype(np.int64)
-        batch[column.name] = Bags(array.flatten().to_numpy(), counts, splits - splits[0])
+        batch[column.name] = Bags(values, counts, splits - splits[0])
     return batch

@@ -104,7 +104,7 @@ class ShardWriter:
 
     def _tables(self, pieces: list[Piece]) -> Iterator[pa.Table]:
         size = self._options.rows_per_group
-        return (to_table(group) for group in cut_row_groups(pieces, size))
+        return (to_table(group, self._columns) for group in cut_row_groups(pieces, size))
 
     def _write(self, task: _Task) -> _Written:
         tables = list(self._tables(task.pieces))

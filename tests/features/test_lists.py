@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from smt_features.cell_rows import cell_rows
 from smt_features.encoding import encode
+from smt_features.layout import layout
 from smt_features.lists import merge
+from smt_features.parquet import to_table
 from smt_schemas import Column, DatasetSchema
 
 Lists = list[list[tuple[int, int]]]
@@ -52,7 +54,8 @@ def test_counts_are_those_of_the_entries(cells: list[list[str]]) -> None:
     frame = pl.DataFrame({"t": ["|".join(entries) for entries in cells]}, schema={"t": pl.String})
 
     encoded = encode(cell_rows(frame, schema), schema, seed=0, keys=False)
+    table = to_table(encoded, layout(schema, keys=False))
 
     counts = [list(Counter(entries).values()) for entries in cells]
-    assert encoded["t_count"].to_list() == counts
-    assert [len(set(ids)) for ids in encoded["t"].to_list()] == [len(c) for c in counts]
+    assert table["t_count"].to_pylist() == counts
+    assert [len(set(ids)) for ids in table["t"].to_pylist()] == [len(c) for c in counts]

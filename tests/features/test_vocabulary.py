@@ -8,6 +8,8 @@ import pytest
 from smt_features import vocabulary_build
 from smt_features.cell_rows import cell_rows
 from smt_features.encoding import encode
+from smt_features.layout import layout
+from smt_features.parquet import to_table
 from smt_features.sources import find_sources
 from smt_features.value_totals import ValueTotals
 from smt_features.vocabulary import Vocabularies, Vocabulary
@@ -78,9 +80,10 @@ def test_ids_are_ranks_and_0_is_everything_else(tmp_path: Path) -> None:
         vocabularies=vocabularies,
     )
 
-    assert encoded["word"].to_list() == [1, 5, 2, 0, 0]
-    assert encoded["words"].to_list() == [[2, 0, 1], [], [1], [0], [0]]
-    assert encoded["words_count"].to_list() == [[2, 2, 1], [], [1], [1], [1]]
+    table = to_table(encoded, layout(schema, keys=True))
+    assert table["word"].to_pylist() == [1, 5, 2, 0, 0]
+    assert table["words"].to_pylist() == [[2, 0, 1], [], [1], [0], [0]]
+    assert table["words_count"].to_pylist() == [[2, 2, 1], [], [1], [1], [1]]
 
 
 def test_counts_on_disk_give_the_same_vocabulary(
