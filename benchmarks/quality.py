@@ -23,7 +23,10 @@ from typing import Any
 
 from smt_schemas import DatasetSchema, taobao
 
-LARGE = "--epochs 1 --initial-accumulator 1e-6 --lr-schedule cosine --l2-regularization 1e-4"
+LARGE = (
+    "--epochs 1 --initial-accumulator 1e-6 --lr-schedule cosine --warmup-steps 200 "
+    "--l2-regularization 1e-4"
+)
 SETTINGS = {
     "synthetic": LARGE,
     "modes": LARGE,
