@@ -18,7 +18,7 @@ CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_b
 
 VARIABLES = (
     *("TF_CONFIG", "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"),
-    *("OMP_NUM_THREADS", "POLARS_MAX_THREADS"),
+    *("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "_RJEM_MALLOC_CONF"),
     *("LD_PRELOAD", "MALLOC_CONF", "START_STATISTIC_STEP", "STOP_STATISTIC_STEP"),
 )
 """Environment variables that change what the program does."""
