@@ -15,7 +15,7 @@ def test_pairs_give_ids_and_counts_back(values: list[tuple[int, int]]) -> None:
 
     ids, counts = unpair(pair(expected[:, 0], expected[:, 1]))
 
-    assert (ids.dtype, counts.dtype) == (np.int32, np.int32)
+    assert {ids.dtype.name, counts.dtype.name} == {"int32"}
     assert ids.tolist() == expected[:, 0].tolist()
     assert counts.tolist() == expected[:, 1].tolist()
 
