@@ -57,6 +57,15 @@ def total_bytes(texts: pl.Series) -> int:
     return int(_views(texts).view(np.uint32)[:, 0].sum(dtype=np.int64))
 
 
+def held_bytes(texts: pl.Series) -> int:
+    """Return the bytes of the memory that the views of a String series point into.
+
+    It may hold much more than these texts: those that they were chosen from.
+    """
+    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
+    return sum(len(buffer) for buffer in array.buffers()[2:])
+
+
 def changes(texts: pl.Series) -> Bools:
     """Return for each text of a String series without nulls whether it differs from the one before.
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from smt_features.statistics.sketch import COUNT, VALUE, Sketch
-from smt_features.string_views import Int64s, decimals, total_bytes, words_of
+from smt_features.string_views import Int64s, decimals, held_bytes, total_bytes, words_of
 from smt_schemas import Column
 
 MAX_ID = 1 << 22
@@ -114,8 +114,8 @@ class ValueCounts:
 
     Memory: at most 16 bytes for each integer up to the largest id below 2^22; about 40 bytes for
     each other distinct text, and the text itself on top where it has more than 12 bytes, up to
-    three times that while counts are merged: some 300 MB for texts at both limits. A sketch takes
-    24 bytes a bucket, 25 MB at most.
+    three times that while counts are merged: some 300 MB for texts at both limits; and 16 MB, or
+    a block, for texts that wait to be merged. A sketch takes 24 bytes a bucket, 25 MB at most.
 
     Parameters
     ----------
@@ -138,7 +138,8 @@ class ValueCounts:
         if counted.texts.height:
             self._pending.append(counted.texts)
             self._pending_rows += counted.texts.height
-            self._pending_bytes += total_bytes(counted.texts[VALUE])
+            # A few long texts keep all the texts of their block in memory.
+            self._pending_bytes += held_bytes(counted.texts[VALUE])
             if (
                 self._pending_rows >= max(self._texts.height, MERGE_ROWS)
                 or self._pending_bytes >= MERGE_BYTES

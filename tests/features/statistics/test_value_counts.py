@@ -17,6 +17,7 @@ from smt_features.statistics.value_counts import (
     count_columns,
     count_weighted,
 )
+from smt_features.string_views import held_bytes
 from smt_schemas import taobao
 
 COLUMN = taobao().columns[7]
@@ -93,6 +94,17 @@ def test_texts_are_counted_up_to_so_many_bytes_however_they_come(
     ids = {str(number): 1 for number in range(1_000, 1_300)}
     assert (counts.sketch() is None) == is_exact
     assert as_dict(counts) == (ids | dict.fromkeys(hundred, 2) if is_exact else ids)
+
+
+def test_few_long_texts_do_not_keep_their_blocks_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(value_counts, "MERGE_BYTES", 1 << 20)
+    counts = ValueCounts(COLUMN)
+    for block in range(100):  # each of 1.2 MB
+        counts.add(counted([f"https://example.org/{row % 10:030}" for row in range(24_000)]))
+        held = sum(held_bytes(part["value"]) for part in [counts._texts, *counts._pending])
+        assert held < 1 << 21, block
+
+    assert as_dict(counts) == {f"https://example.org/{row:030}": 240_000 for row in range(10)}
 
 
 @given(st.lists(st.tuples(texts, st.integers(1, 10**10)), max_size=30))
