@@ -115,7 +115,7 @@ class Contenders:
         if find_spec(contender.needs) is None:
             raise UnavailableError(not_installed(contender.needs))
         module = f"smt_bench.{contender.script}"
-        return [sys.executable, "-m", module, log.shards, *contender.options]
+        return [sys.executable, "-P", "-m", module, log.shards, *contender.options]
 
     def _on_tensorflow1(self, log: Log) -> list[object]:
         if not isinstance(self._tensorflow1, Path):

@@ -112,7 +112,7 @@ def _command(options: Options, shards: Path, trial: Trial, turn: int) -> Command
     workers, servers = CLUSTERS[trial.cluster]
     return Command(
         [
-            *(sys.executable, "-m", "smt_bench.train_cluster", shards),
+            *(sys.executable, "-P", "-m", "smt_bench.train_cluster", shards),
             *("--workers", workers, "--servers", servers),
             *("--steps", options.steps, "--batch-size", options.batch_size),
             *("--initial-accumulator", options.initial_accumulator, "--seed", SEED + turn),

@@ -104,7 +104,7 @@ def measure_all(variants: list[Variant], data: Path, folder: Path, runs: int) ->
         print(f"| {variant} | failed: {why} | | | | |")
 
 
-SMT = [sys.executable, "-m", "smt_cli"]
+SMT = [sys.executable, "-P", "-m", "smt_cli"]
 
 
 def read(directory: Path, run: Run) -> Figures:

@@ -41,7 +41,7 @@ class Log:
 
 def smt(*arguments: object) -> Command:
     """Return a command of ours, run by this interpreter."""
-    return Command((sys.executable, "-m", "smt_cli", *arguments))
+    return Command((sys.executable, "-P", "-m", "smt_cli", *arguments))
 
 
 def synthetic(folder: Path, rows: int, say: Callable[[str], None]) -> Log:

@@ -132,7 +132,7 @@ def _ways(log: Log, options: Options, work: Path) -> dict[str, Way]:
         ways[name] = Way(command.arguments, options.rows, output)
     some = min(options.other_rows, _lines(train))
     for name, (script, needs) in OTHERS.items():
-        arguments = (sys.executable, "-m", f"smt_bench.{script}", train, some, work / script)
+        arguments = (sys.executable, "-P", "-m", f"smt_bench.{script}", train, some, work / script)
         ways[name] = Way(arguments, some, needs=needs)
     return ways
 

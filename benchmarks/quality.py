@@ -148,7 +148,7 @@ def standard_error(auc: float, positives: int, negatives: int) -> float:
 
 
 def smt(*arguments: object) -> str:
-    command = [sys.executable, "-m", "smt_cli", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "smt_cli", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 

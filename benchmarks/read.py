@@ -80,7 +80,7 @@ def read(split: Split, reader: str, batch_size: int, epochs: Iterator[int]) -> N
 
 
 def smt(*arguments: object) -> None:
-    command = [sys.executable, "-m", "smt_cli", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "smt_cli", *map(str, arguments)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -27,7 +27,7 @@ def main() -> None:
     arguments, options = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         run, output = Path(folder) / "run", Path(folder) / "output"
-        command = [sys.executable, "-m", "smt_cli", "train", "--json", *options]
+        command = [sys.executable, "-P", "-m", "smt_cli", "train", "--json", *options]
         command += ["--data-location", arguments.data, "--checkpoint", str(run)]
         configs = tf_configs(arguments.workers, arguments.servers)
         with output.open("w") as chief, (Path(folder) / "others").open("w") as others:
