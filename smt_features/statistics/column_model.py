@@ -1,8 +1,8 @@
 """The statistics of one column as a document."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from smt_features.statistics.drift_model import Model, Share
 
@@ -269,3 +269,13 @@ class ColumnStatistics(Model):
     recommendation: Recommendation | None = None
     lists: ListStatistics | None = None
     label: LabelStatistics | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.hashing is None) != (self.recommendation is None):
+            msg = "hashing and recommendation come together"
+            raise ValueError(msg)
+        if len({tuple(value.rates) for value in self.top}) > 1:
+            msg = "the values of top have rates of different labels"
+            raise ValueError(msg)
+        return self
