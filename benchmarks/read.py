@@ -4,7 +4,8 @@
 
 Four fifths of the rows are the train split, which is read. The process binds itself to one core.
 Readers take turns; each reads a whole epoch in a new order, and making the reader is part of the
-time. One whose library is not installed is left out.
+time. One whose library is not installed is left out. Freed memory is kept, as docs/reading.md
+advises, unless ``--let-go`` says otherwise.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-from smt_features import Split, open_shards
+from smt_features import Split, keep_freed_memory, open_shards
 
 FORMATS = ("parquet", "tfrecord")
 READERS = {"NumPy": "numpy", "TensorFlow": "tensorflow", "PyTorch": "torch"}
@@ -31,7 +32,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_250_000)
     parser.add_argument("--batch-size", type=int, default=4096)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--let-go", action="store_true")
     arguments = parser.parse_args()
+    if not arguments.let_go:
+        keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         smt("synth", folder, "--rows", arguments.rows)
         things: dict[str, Callable[[], object]] = {}

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from smt_cli.memory import keep_freed_memory
 from smt_cli.startup import importing
+from smt_features.memory import keep_freed_memory
 
 
 class Format(StrEnum):

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from smt_features.batch import Bags, Batch
     from smt_features.dataset import Dataset, open_shards
+    from smt_features.memory import keep_freed_memory
     from smt_features.split import Split
 
-__all__ = ["Bags", "Batch", "Dataset", "Split", "open_shards"]
+__all__ = ["Bags", "Batch", "Dataset", "Split", "keep_freed_memory", "open_shards"]
 
 _MODULES = {
     "Bags": "batch",
     "Batch": "batch",
     "Dataset": "dataset",
     "Split": "split",
+    "keep_freed_memory": "memory",
     "open_shards": "dataset",
 }
 

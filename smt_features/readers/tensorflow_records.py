@@ -185,7 +185,7 @@ def _features(form: Form, columns: Columns, records: Any, rows: Any) -> dict[str
 
     # As fixed shapes TensorFlow parses twice as fast; the last Example may have fewer rows.
     shape = [form.rows_per_example]
-    return tf.cond(
+    values: dict[str, Any] = tf.cond(
         tf.equal(rows % form.rows_per_example, 0),
         lambda: parsed({n: tf.io.FixedLenFeature(shape, dtype) for n, dtype in dtypes.items()}),
         lambda: parsed(
@@ -195,6 +195,7 @@ def _features(form: Form, columns: Columns, records: Any, rows: Any) -> dict[str
             }
         ),
     )
+    return values
 
 
 def _flat(values: Any) -> Any:

@@ -81,6 +81,18 @@ def test_a_part_of_another_run_is_named(raw: Path, tmp_path: Path) -> None:
         merge_parts(job_of(raw, tmp_path / "merged", seed=1), 2, silent)
 
 
+def test_a_part_whose_rows_another_version_wrote_is_named(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(raw, tmp_path / "merged")
+    prepare_part(job, 2, 2, silent)
+    monkeypatch.setattr(parts, "_RUNS", "something else")
+    prepare_part(job, 1, 2, silent)
+
+    with pytest.raises(UserError, match="Part 2 of 2 was made from other files or options"):
+        merge_parts(job, 2, silent)
+
+
 def test_a_part_of_a_file_that_was_corrected_since_is_named(raw: Path, tmp_path: Path) -> None:
     job = job_of(raw, tmp_path / "merged")
     for part in (1, 2):

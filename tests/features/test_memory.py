@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from smt_cli.memory import VARIABLE
+from smt_features.memory import VARIABLE
 
 ALLOCATIONS = {
     "numpy": """
@@ -27,7 +27,7 @@ def allocate():
 COUNT = """
 import resource, sys
 if sys.argv[1] == "keep":
-    from smt_cli.memory import keep_freed_memory
+    from smt_features.memory import keep_freed_memory
     keep_freed_memory()
 {allocation}
 def faults():

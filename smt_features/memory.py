@@ -17,10 +17,11 @@ _MOST = 32 << 20  # glibc takes no larger threshold, and a block of rows is smal
 def keep_freed_memory() -> None:
     """Tell the allocators of Polars and of the C library to keep freed memory for what comes next.
 
-    Blocks of rows need the same amounts again and again, and a page that the system takes back
-    and gives once more costs as much as filling it. To be called before Polars is imported: its
-    jemalloc reads the variable then, and it is left alone when it is set. Another C library than
-    glibc is left as it is. https://jemalloc.net/jemalloc.3.html, mallopt(3).
+    Blocks and batches of rows need the same amounts again and again, and a page that the system
+    takes back and gives once more costs as much as filling it. To be called before Polars is
+    imported: its jemalloc reads the variable then, and it is left alone when it is set. For
+    reading with NumPy or TensorFlow, which use the C library's, any time will do. Another C
+    library than glibc is left as it is. https://jemalloc.net/jemalloc.3.html, mallopt(3).
     """
     os.environ.setdefault(VARIABLE, MALLOC_CONF)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
