@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_250_000)
     parser.add_argument("--batch-size", type=int, default=4096)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--let-go", action="store_true")
+    parser.add_argument("--let-go", action="store_true", help="do not keep freed memory")
     arguments = parser.parse_args()
     if not arguments.let_go:
         keep_freed_memory()

@@ -62,7 +62,6 @@ def ragged(parts: list[np.ndarray]) -> Any:
 def _pipeline(form: Form) -> Any:
     """Return the function that makes a dataset: its graph is made once, not for each epoch."""
     columns = Columns.of(list(form.columns))
-    none = columns.no_rows({column.name for column in columns.lists if column.is_paired})
 
     def make(paths: Any, rows: Any, groups: Any, cuts: Any) -> Any:
         shards = tf.data.Dataset.from_tensor_slices((paths, rows, groups))
@@ -72,6 +71,7 @@ def _pipeline(form: Form) -> Any:
                 lambda group: _row_group(form, columns, path, records, *tf.unstack(group, num=4))
             )
         )
+        none = columns.no_rows({column.name for column in columns.lists if column.is_paired})
         cuts = tf.data.Dataset.from_tensor_slices(cuts)
         return rebatch(turns, cuts, none, columns).prefetch(2)
 
