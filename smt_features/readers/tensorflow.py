@@ -81,4 +81,4 @@ def _parquet_batches(split: Split, turns: list[Turn]) -> Any:
 
     groups = tf.data.Dataset.from_generator(row_groups, output_signature=signature)
     cuts = tf.data.Dataset.from_tensor_slices(ragged([turn.cuts for turn in turns]))
-    return rebatch(groups, cuts, columns.no_rows(set()), columns).prefetch(2)
+    return rebatch(groups, cuts, columns.no_rows(are_packed=False), columns).prefetch(2)

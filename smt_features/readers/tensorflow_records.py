@@ -68,12 +68,11 @@ def _pipeline(form: Form) -> Any:
         read = shards.map(partial(_read, form)).prefetch(1)
         turns = read.flat_map(
             lambda path, records, groups: tf.data.Dataset.from_tensor_slices(groups).map(
-                lambda group: _row_group(form, columns, path, records, *tf.unstack(group, num=4))
+                partial(_row_group, form, columns, path, records)
             )
         )
-        none = columns.no_rows({column.name for column in columns.lists if column.is_paired})
         cuts = tf.data.Dataset.from_tensor_slices(cuts)
-        return rebatch(turns, cuts, none, columns).prefetch(2)
+        return rebatch(turns, cuts, columns.no_rows(are_packed=True), columns).prefetch(2)
 
     signature = [
         tf.TensorSpec([None], tf.string),
@@ -102,20 +101,13 @@ def _read(form: Form, path: Any, rows: Any, groups: Any) -> tuple[Any, Any, Any]
         return path, tf.identity(records), groups
 
 
-def _row_group(
-    form: Form,
-    columns: Columns,
-    path: Any,
-    records: Any,
-    begin: Any,
-    rows: Any,
-    skip: Any,
-    seed: Any,
-) -> Rows:
+def _row_group(form: Form, columns: Columns, path: Any, records: Any, group: Any) -> Rows:
     """Return the rows of a row group of a shard, in the order of the epoch.
 
-    Its rows start at ``begin``; the first ``skip`` in its order are left out.
+    ``group`` has, int64, its first row in the shard, its rows, how many of them are left out at the
+    beginning of its order, and the order's seed.
     """
+    begin, rows, skip, seed = tf.unstack(group, num=4)
     first = form.examples(begin)
     own = records[first : first + -(-rows // form.rows_per_example)]
     order = tf.range(rows)
@@ -159,9 +151,11 @@ def _parse(form: Form, columns: Columns, path: Any, records: Any, rows: Any) -> 
         tf.equal(tf.size(values, tf.int64), rows) for parts in singles.values() for values in parts
     ]
     with tf.control_dependencies([_require(path, tf.reduce_all(tf.stack(holds)))]):
-        # The other way round is a copy value by value.
         return Rows(
-            {d: tf.transpose(tf.cast(tf.stack(parts), d)) for d, parts in singles.items()}, lists
+            # The other way round is a copy value by value.
+            {d: tf.transpose(tf.cast(tf.stack(parts), d)) for d, parts in singles.items()},
+            # Nothing is taken from lists before they are checked.
+            {name: Lists(values, tf.identity(splits)) for name, (values, splits) in lists.items()},
         )
 
 

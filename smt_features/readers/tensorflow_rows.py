@@ -53,21 +53,14 @@ class Columns(NamedTuple):
                 singles.setdefault(np.dtype(column.dtype).name, []).append(column)
         return cls(singles, [column for column in columns if column.counts is not None])
 
-    def no_rows(self, packed: set[str]) -> Rows:
-        """Return no rows; the columns of ``packed`` have `packed` lists."""
-        none = tf.zeros([0], tf.int32)
-        return Rows(
-            {dtype: tf.zeros([0, len(c)], dtype) for dtype, c in self.singles.items()},
-            {
-                column.name: Lists(
-                    (tf.zeros([0], tf.int64),)
-                    if column.name in packed
-                    else (tf.zeros([0], column.dtype), none),
-                    tf.zeros([1], tf.int64),
-                )
-                for column in self.lists
-            },
-        )
+    def no_rows(self, *, are_packed: bool) -> Rows:
+        """Return no rows; where lists `are_packed`, those of int32 ids are."""
+        lists = {}
+        for column in self.lists:
+            dtypes = (tf.int64,) if are_packed and column.is_paired else (column.dtype, tf.int32)
+            values = tuple(tf.zeros([0], dtype) for dtype in dtypes)
+            lists[column.name] = Lists(values, tf.zeros([1], tf.int64))
+        return Rows({d: tf.zeros([0, len(c)], d) for d, c in self.singles.items()}, lists)
 
 
 def packed(ids: Any, counts: Any) -> Any:
