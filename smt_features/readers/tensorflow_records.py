@@ -10,7 +10,7 @@ import tensorflow as tf
 from smt_features.layout import LENGTH, ShardColumn, layout
 from smt_features.order import GAMMA, LAST_SHIFT, MIX
 from smt_features.plan import Turn
-from smt_features.readers.tensorflow_rows import Columns, Lists, Rows, packed, rebatch, take
+from smt_features.readers.tensorflow_rows import Columns, Lists, Rows, each, packed, rebatch, take
 from smt_features.split import Split
 
 _BUFFER = 1 << 20
@@ -66,11 +66,8 @@ def _pipeline(form: Form) -> Any:
     def make(paths: Any, rows: Any, groups: Any, cuts: Any) -> Any:
         shards = tf.data.Dataset.from_tensor_slices((paths, rows, groups))
         read = shards.map(partial(_read, form)).prefetch(1)
-        turns = read.flat_map(
-            lambda path, records, groups: tf.data.Dataset.from_tensor_slices(groups).map(
-                partial(_row_group, form, columns, path, records)
-            )
-        )
+        turns = read.flat_map(lambda path, records, groups: each((path, records), groups))
+        turns = turns.map(partial(_row_group, form, columns))
         cuts = tf.data.Dataset.from_tensor_slices(cuts)
         return rebatch(turns, cuts, columns.no_rows(are_packed=True), columns).prefetch(2)
 
@@ -101,12 +98,13 @@ def _read(form: Form, path: Any, rows: Any, groups: Any) -> tuple[Any, Any, Any]
         return path, tf.identity(records), groups
 
 
-def _row_group(form: Form, columns: Columns, path: Any, records: Any, group: Any) -> Rows:
+def _row_group(form: Form, columns: Columns, shard: tuple[Any, Any], group: Any) -> Rows:
     """Return the rows of a row group of a shard, in the order of the epoch.
 
     ``group`` has, int64, its first row in the shard, its rows, how many of them are left out at the
     beginning of its order, and the order's seed.
     """
+    path, records = shard
     begin, rows, skip, seed = tf.unstack(group, num=4)
     first = form.examples(begin)
     own = records[first : first + -(-rows // form.rows_per_example)]

@@ -155,8 +155,15 @@ def rebatch(groups: Any, cuts: Any, none: Rows, columns: Columns) -> Any:
         held = concat(rest, rows)
         return cut(held, cuts[-1], None), (held, cuts)
 
-    def batches(held: Rows, cuts: Any) -> Any:
-        steps = tf.data.Dataset.from_tensor_slices((cuts[:-1], cuts[1:]))
-        return steps.map(lambda start, stop: batch_of(columns, cut(held, start, stop)))
+    # A function within the datasets of turns would be made ready for each turn anew.
+    def steps(held: Rows, cuts: Any) -> Any:
+        return each(held, (cuts[:-1], cuts[1:]))
 
-    return tf.data.Dataset.zip(groups, cuts).scan(none, join).flat_map(batches)
+    held = tf.data.Dataset.zip(groups, cuts).scan(none, join).flat_map(steps)
+    return held.map(lambda held, bounds: batch_of(columns, cut(held, *bounds)))
+
+
+def each(whole: Any, items: Any) -> Any:
+    """Return a dataset of each of some items, with the same whole before it."""
+    wholes = tf.data.Dataset.from_tensors(whole).repeat()
+    return tf.data.Dataset.zip(wholes, tf.data.Dataset.from_tensor_slices(items))
