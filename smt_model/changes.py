@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from smt_model.batching import FusedBatch
 from smt_model.embedding import part_name
 from smt_model.model import MultiTaskModel
+from smt_model.optimizer import Optimizer
+from smt_model.parts import parts
 
 
 class Changes:
@@ -18,7 +20,7 @@ class Changes:
 
     Parameters
     ----------
-    model
+    model, optimizer
         Whose rows.
     step
         Updates done at that checkpoint.
@@ -27,10 +29,13 @@ class Changes:
     ----------
     step
         The same.
+    parts
+        All that a checkpoint keeps of fixed size, found once: it takes as long as to write it.
     """
 
-    def __init__(self, model: MultiTaskModel, step: int) -> None:
+    def __init__(self, model: MultiTaskModel, optimizer: Optimizer, step: int) -> None:
         self.step = step
+        self.parts = [*parts(model, optimizer)]
         layouts = [table.layout for table in model.tables]
         # Rows that keys own lie behind these.
         self._tables = [np.zeros(layout.offsets[-1], bool) for layout in layouts]

@@ -67,7 +67,7 @@ def _changed(
     tables: dict[int, TableRows] = {}
     rows = np.empty(0, np.int32)
     places: dict[int, range] = {}
-    for part in parts(model, optimizer):
+    for part in changes.parts:
         if part.block is None:
             yield part
             continue

@@ -37,11 +37,11 @@ class Incremental:
         """Whether so many seconds have passed."""
         return bool(self._seconds) and time.monotonic() - self._saved >= self._seconds
 
-    def begin(self, base: Base, model: MultiTaskModel) -> None:
+    def begin(self, base: Base, model: MultiTaskModel, optimizer: Optimizer) -> None:
         """Count changes anew, from a full checkpoint that was just saved."""
         self._saved = time.monotonic()
         if self._seconds:
-            self._base, self._changes = base, Changes(model, base.step)
+            self._base, self._changes = base, Changes(model, optimizer, base.step)
 
     def add(self, batches: Iterable[FusedBatch]) -> None:
         """Take in the batches of some steps."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, starmap
 
 import numpy as np
@@ -39,7 +40,7 @@ class Part:
     columns: slice | None = None
     block: str | None = None
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Shape of the values."""
         length = self.rows.stop - self.rows.start
@@ -47,7 +48,7 @@ class Part:
             return (length, *self.variable.shape.as_list()[1:])
         return length, self.columns.stop - self.columns.start
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[np.generic]:
         """Type of the values."""
         dtype: np.dtype[np.generic] = np.dtype(self.variable.dtype.as_numpy_dtype)

@@ -30,8 +30,11 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _MAX_HEADER = 100_000_000
 """Bytes, the limit of the format."""
 
-_HELD = 1 << 22
-"""Bytes that are written and digested together."""
+_FIRST, _HELD = 1 << 20, 1 << 22
+"""Bytes that are written and digested together: fewer at first, so that both begin early."""
+
+_DIGESTER = ThreadPoolExecutor(1)
+"""Its thread starts with the first file, and serves all: to start one takes as long as a sync."""
 
 
 class Shape(NamedTuple):
@@ -71,11 +74,11 @@ def write_tensors(
     """
     shapes = list(shapes)
     digest = hashlib.sha256()
-    with path.open("wb") as file, ThreadPoolExecutor(1) as digester:
-        digested = digester.submit(_digest, digest, [])
+    with path.open("wb") as file:
+        digested = _DIGESTER.submit(_digest, digest, [])
         for pieces in _batches(_pieces(shapes, arrays)):
             digested.result()  # so that two batches are in memory, and no more
-            digested = digester.submit(_digest, digest, pieces)
+            digested = _DIGESTER.submit(_digest, digest, pieces)
             file.writelines(pieces)
             file.flush()
             if hasattr(os, "posix_fadvise"):
@@ -140,15 +143,15 @@ def _pieces(
 
 
 def _batches(pieces: Iterable[memoryview]) -> Iterator[list[memoryview]]:
-    """Yield consecutive pieces together, until they have ``_HELD`` bytes."""
+    """Yield consecutive pieces together, ``_FIRST`` bytes and then more, up to ``_HELD``."""
     held: list[memoryview] = []
-    size = 0
+    size, enough = 0, _FIRST
     for piece in pieces:
         held.append(piece)
         size += piece.nbytes
-        if size >= _HELD:
+        if size >= enough:
             yield held
-            held, size = [], 0
+            held, size, enough = [], 0, min(2 * enough, _HELD)
     yield held
 
 

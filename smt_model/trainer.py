@@ -243,7 +243,7 @@ class Trainer:
                 eliminate(variables, table, self.step)
         path, state = self._run.checkpoint(self.step), self._state(pending)
         base = checkpoint.save(path, state, self.model, self._optimizer)
-        self._incremental.begin(base, self.model)
+        self._incremental.begin(base, self.model, self._optimizer)
         self._saved = self.step
         self._run.prune(self._config.keep_checkpoint_max, best)
 
