@@ -63,9 +63,9 @@ class CountingBloomFilter:
 
     def _where(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         # Two hashes give k (Kirsch and Mitzenmacher, 2006).
-        first, second = mixed(keys, 1), mixed(keys, 2) | np.uint64(1)
+        words = mixed(keys, 1, 2)
         steps = np.arange(self._hashes, dtype=np.uint64)
-        spread = first[:, None] + steps * second[:, None]
+        spread = words[:, :1] + steps * (words[:, 1:] | np.uint64(1))
         return (spread % np.uint64(len(self.counters))).astype(np.int64)
 
 

@@ -23,8 +23,7 @@ def first_vectors(keys: NDArray[np.int64], dim: int, stream: int) -> NDArray[np.
     stream
         A number for the seed and the feature.
     """
-    words = [mixed(keys, stream + word) for word in range(-(-dim // 4))]
-    bits = np.stack(words, axis=1).view(np.uint16)
+    bits = mixed(keys, stream, -(-dim // 4)).view(np.uint16)
     return _quantiles()[bits[:, :dim]] * np.float32(dim**-0.5)
 
 

@@ -59,7 +59,8 @@ class KeyIndex:
         if self._count > MAX_LOAD * len(self._slots):
             self._enlarge(first)
         self._slots.place(np.arange(first, self._count), self._keys)
-        self._move(_MOVED_AT_A_TIME)
+        if self._former is not None:
+            self._move(_MOVED_AT_A_TIME)
 
     def _enlarge(self, placed: int) -> None:
         self._move(placed)

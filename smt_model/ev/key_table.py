@@ -101,8 +101,7 @@ class KeyTable:
 
     def look_up(self, keys: Int64s) -> Int32s:
         """Return the row of each key without changing anything; -1 where there is none."""
-        numbers = self.find(keys)
-        return np.where(numbers < 0, NO_ROW, self._rows[numbers])
+        return self._rows_of(self.find(keys))
 
     def find(self, keys: Int64s) -> Int32s:
         """Return the number of each key, int32; -1 where it is not known."""
@@ -124,17 +123,19 @@ class KeyTable:
         unknown = np.flatnonzero(numbers < 0)
         if len(unknown):
             numbers[unknown] = self._made_known(keys[unknown], counts[unknown])
-        is_known = numbers >= 0
-        known = numbers[is_known]
-        np.add.at(self._counts, known, counts[is_known].astype(np.int32))
+        known, came = numbers, counts
+        if self.bloom is not None:
+            known, came = numbers[numbers >= 0], counts[numbers >= 0]
+        np.add.at(self._counts, known, came.astype(np.int32))
         self._last_steps[known] = step
-        totals = self._counts[known]
+        totals = self._counts.take(known)
         self._counts[known[totals < 0]] = MAX_COUNT  # it was exceeded
-        waiting = (self._rows[known] < 0) & ((totals >= self._filter_freq) | (totals < 0))
-        admitted = np.unique(known[waiting])
-        self._rows[admitted] = new_rows = self._allocator.take(len(admitted))
-        rows = np.where(is_known, self._rows[numbers], NO_ROW)
-        return Lookup(rows, self._index.keys[admitted], new_rows)
+        waiting = (self._rows.take(known) < 0) & ((totals >= self._filter_freq) | (totals < 0))
+        admitted = known[waiting]
+        if len(admitted):
+            admitted = np.unique(admitted)
+            self._rows[admitted] = self._allocator.take(len(admitted))
+        return Lookup(self._rows_of(numbers), self._index.keys[admitted], self._rows[admitted])
 
     def restore(
         self, keys: Int64s, counts: Int32s, last_steps: Int32s, owns: NDArray[np.bool_]
@@ -185,6 +186,9 @@ class KeyTable:
         self._index = KeyIndex()
         self._append(keys, counts, last_steps)
         self._rows[: len(kept)] = kept
+
+    def _rows_of(self, numbers: Int32s) -> Int32s:
+        return np.where(numbers < 0, NO_ROW, self._rows.take(numbers))
 
     def _made_known(self, keys: Int64s, counts: Int64s) -> Int32s:
         """Return the numbers of entries' keys that were unknown, once those that may be known are.

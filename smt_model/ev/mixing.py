@@ -7,12 +7,15 @@ _GAMMA = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
 
 
-def mixed(keys: NDArray[np.int64], stream: int) -> NDArray[np.uint64]:
-    """Return 64 bits for each key, uint64, another sequence for each stream.
+def mixed(keys: NDArray[np.int64], stream: int, words: int) -> NDArray[np.uint64]:
+    """Return uint64 [keys, words]: 64 bits of the key's sequence in this stream and the next ones.
 
     The finaliser of SplitMix64 (Steele, Lea and Flood, 2014; public domain code by Vigna).
     """
-    bits = keys.view(np.uint64) + np.uint64(stream * _GAMMA & _WORD)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
+    starts = [(stream + word) * _GAMMA & _WORD for word in range(words)]
+    bits = keys.view(np.uint64)[:, np.newaxis] + np.array(starts, np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits ^= bits >> np.uint64(shift)
+        bits *= np.uint64(factor)
+    bits ^= bits >> np.uint64(31)
+    return bits

@@ -11,12 +11,20 @@ Int64s = NDArray[np.int64]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2⁶⁴ over the golden ratio: Fibonacci hashing (Knuth, TAOCP volume 3, section 6.4)."""
 
+_FEW = 1 << 9
+"""So many keys are few: an operation on as many numbers takes not much longer than its call."""
+
+_AT_A_TIME = 8
+"""Slots that are looked at together for each of a few keys."""
+
 
 class Slots:
     """Where the number of each key stands. The keys themselves are kept by the caller.
 
     A slot is an int32: the key's number plus one, or 0 while it is free, so that slots no key
-    ever came to cost no memory.
+    ever came to cost no memory. Where a key's first slot is taken it tries those behind it at the
+    triangular numbers 1, 3, 6 …: with a power of two it comes to every slot, and keys that began
+    side by side part.
 
     Parameters
     ----------
@@ -26,6 +34,7 @@ class Slots:
 
     def __init__(self, bits: int) -> None:
         self._numbers = zeros(1 << bits, np.int32)
+        self._last = (1 << bits) - 1
         self._shift = np.uint64(64 - bits)
 
     def __len__(self) -> int:
@@ -34,36 +43,40 @@ class Slots:
 
     def find(self, wanted: Int64s, keys: Int64s) -> Int32s:
         """Return the number of each wanted key, -1 where there is none; ``keys`` by number."""
-        found = np.full(len(wanted), -1, np.int32)
-        searching, at = np.arange(len(wanted)), self._first(wanted)
-        distance = 0
+        first = self._first(wanted)
+        found = self._numbers.take(first) - 1
+        is_other = keys.take(found) != wanted
+        searching, distance = np.flatnonzero(is_other & (found >= 0)), 0
+        found[is_other] = -1
         while len(searching):
-            numbers = self._numbers[at] - 1
-            taken = numbers >= 0
-            is_wanted = keys[numbers] == wanted[searching]
-            hit = taken & is_wanted
-            found[searching[hit]] = numbers[hit]
-            on = taken & ~is_wanted
-            distance += 1
-            searching, at = searching[on], self._next(at[on], distance)
+            slots = _AT_A_TIME if len(searching) <= _FEW else 1
+            distances = np.arange(distance + 1, distance + slots + 1)
+            ahead = first.take(searching)[:, np.newaxis] + distances * (distances + 1) // 2
+            numbers = self._numbers.take(ahead & self._last) - 1
+            is_wanted = keys.take(numbers) == wanted.take(searching)[:, np.newaxis]
+            found[searching] = last = np.where(is_wanted, numbers, -1).max(axis=1)
+            searching = searching[(last < 0) & (numbers.min(axis=1) >= 0)]
+            distance += slots
         return found
 
     def place(self, numbers: Int64s, keys: Int64s) -> None:
         """Place the numbers of distinct keys that have no slot yet; ``keys`` by number."""
-        at = self._first(keys[numbers])
-        distance = 0
-        while len(numbers):
+        at, distance = self._first(keys[numbers]), 0
+        while len(numbers) > _FEW:
             free = self._numbers[at] == 0
             self._numbers[at[free]] = numbers[free] + 1  # one of those that want the same slot
             lost = self._numbers[at] != numbers + 1
             distance += 1
-            numbers, at = numbers[lost], self._next(at[lost], distance)
+            numbers, at = numbers[lost], (at[lost] + distance) & self._last
+        # For a few a loop of Python takes a fifth of the time.
+        slots = self._numbers.data
+        for number, first in zip(numbers.tolist(), at.tolist(), strict=True):
+            slot, further = first, distance
+            while slots[slot]:
+                further += 1
+                slot = (slot + further) & self._last
+            slots[slot] = number + 1
 
     def _first(self, keys: Int64s) -> Int64s:
         spread = (keys.view(np.uint64) * _GOLDEN) >> self._shift
         return spread.view(np.int64)
-
-    def _next(self, at: Int64s, distance: int) -> Int64s:
-        # Triangular numbers: with a power of two they come to every slot, and keys that began
-        # side by side part.
-        return (at + distance) & (len(self._numbers) - 1)

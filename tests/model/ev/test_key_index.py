@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smt_model.ev import key_index
+from smt_model.ev import key_index, slots
 from smt_model.ev.key_index import KeyIndex
 
 KEYS = st.integers(0, 2**63 - 1) | st.integers(0, 20)
@@ -12,14 +13,15 @@ def int64(keys: list[int]) -> np.ndarray:
     return np.array(keys, np.int64)
 
 
-@given(st.lists(st.lists(KEYS, max_size=40), max_size=20), st.integers(1, 30))
+@given(st.lists(st.lists(KEYS, max_size=40), max_size=20), st.integers(1, 30), st.integers(0, 30))
 def test_numbers_are_those_of_a_dict_while_keys_move_to_more_slots(
-    batches: list[list[int]], moved_at_a_time: int
+    batches: list[list[int]], moved_at_a_time: int, few: int
 ) -> None:
-    index, expected = KeyIndex(), dict[int, int]()
-    with_few = key_index._LEAST_BITS, key_index._MOVED_AT_A_TIME
-    key_index._LEAST_BITS, key_index._MOVED_AT_A_TIME = 1, moved_at_a_time
-    try:
+    expected = dict[int, int]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_index, "_LEAST_BITS", 1)
+        patch.setattr(key_index, "_MOVED_AT_A_TIME", moved_at_a_time)
+        patch.setattr(slots, "_FEW", few)
         index = KeyIndex()
         for batch in batches:
             found = index.find(int64(batch))
@@ -27,8 +29,6 @@ def test_numbers_are_those_of_a_dict_while_keys_move_to_more_slots(
             new = [key for key in dict.fromkeys(batch) if key not in expected]
             index.add(int64(new))
             expected |= {key: len(expected) + i for i, key in enumerate(new)}
-    finally:
-        key_index._LEAST_BITS, key_index._MOVED_AT_A_TIME = with_few
     assert index.keys.tolist() == list(expected)
     assert index.find(int64(list(expected))).tolist() == list(expected.values())
 
