@@ -57,7 +57,7 @@ def command(
 
     keep_freed_memory()
     with importing():
-        from smt_features.identity import SourceDigests
+        from smt_features.source_digests import SourceDigests
         from smt_features.sources import find_sources
         from smt_schemas import DatasetSchema, UsageError, taobao
 

@@ -59,7 +59,10 @@ def flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(path: Path, piece: int = 1 << 18) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal; so many are read at a time."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(piece))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            digest.update(buffer[:size])
+    return digest.hexdigest()

@@ -1,17 +1,12 @@
 """What decides a dataset's bytes, and how to say what differs."""
 
-from collections.abc import Mapping
-from concurrent.futures import Future
 from importlib.metadata import version
-from threading import Thread
 
 from pydantic import BaseModel, ConfigDict
 
 from smt_features.blocks import BLOCK_BYTES
-from smt_features.files import sha256
 from smt_features.manifest import Manifest, PrepareOptions, SourceRecord
-from smt_features.sources import Source
-from smt_schemas import DatasetSchema, UserError
+from smt_schemas import DatasetSchema
 
 _WRITERS = ("numpy", "polars", "polars-hash", "pyarrow")
 """Libraries whose version may change a shard's bytes."""
@@ -58,59 +53,6 @@ class RunIdentity(BaseModel):
         return [name for name, before, after in pairs if before != after]
 
 
-class SourceDigests:
-    """Digests raw files on a thread of their own, and notices when one changes meanwhile.
-
-    Parameters
-    ----------
-    sources
-        The files.
-    """
-
-    def __init__(self, sources: list[Source]) -> None:
-        self._sources = sources
-        self._before = [_state(source) for source in sources]
-        self._digests = [Future[str]() for _ in sources]
-        # A daemon: a run that fails early does not wait until all is digested.
-        Thread(target=self._digest, daemon=True).start()
-
-    def records(self, rows: Mapping[str, int]) -> list[SourceRecord]:
-        """Return the record of each file; ``rows`` is by name.
-
-        Raises
-        ------
-        UserError
-            When a file vanished or changed since the digests were begun.
-        """
-        records = []
-        for source, before, future in zip(self._sources, self._before, self._digests, strict=True):
-            try:
-                digest = future.result()
-            except OSError as error:
-                msg = f"Cannot read {source.path}: {error.strerror}."
-                raise UserError(msg) from error
-            if _state(source) != before:
-                msg = f"{source.path} changed while it was read. Run `smt prepare` again."
-                raise UserError(msg)
-            records.append(
-                SourceRecord(
-                    name=source.name,
-                    split=source.split,
-                    bytes=before[0],
-                    sha256=digest,
-                    rows=rows.get(source.name, 0),
-                )
-            )
-        return records
-
-    def _digest(self) -> None:
-        for source, future in zip(self._sources, self._digests, strict=True):
-            try:
-                future.set_result(sha256(source.path))
-            except Exception as error:  # noqa: BLE001 - for whoever waits for the result
-                future.set_exception(error)
-
-
 def run_identity(
     schema: DatasetSchema, options: PrepareOptions, seed: int, sources: list[SourceRecord]
 ) -> RunIdentity:
@@ -129,11 +71,3 @@ def identity_of(manifest: Manifest) -> RunIdentity:
     """Return the identity of the run that made a dataset, as if with the libraries of today."""
     schema, seed = manifest.dataset_schema, manifest.hash.seed
     return run_identity(schema, manifest.options, seed, manifest.sources)
-
-
-def _state(source: Source) -> tuple[int, int]:
-    try:
-        return source.version
-    except OSError as error:
-        msg = f"{source.path} vanished while it was read."
-        raise UserError(msg) from error

@@ -21,13 +21,14 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from smt_features.files import flush, published
-from smt_features.identity import SourceDigests, run_identity
+from smt_features.identity import run_identity
 from smt_features.lock import locked
 from smt_features.prepare import Prepared, find_current, publish, sources_of
 from smt_features.reading import PrepareJob, Progress, Rows, read_rows
 from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shuffle import RowStore
+from smt_features.source_digests import SourceDigests
 from smt_features.sources import Source
 from smt_features.statistics.builder import StatisticsBuilder
 from smt_features.units import divide

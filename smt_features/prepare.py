@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from smt_features.example_blocks import feature_spec
 from smt_features.files import TEMPORARY
-from smt_features.identity import RunIdentity, SourceDigests, identity_of, run_identity
+from smt_features.identity import RunIdentity, identity_of, run_identity
 from smt_features.journal import NAME as JOURNAL
 from smt_features.journal import Journal, unfinished_run
 from smt_features.key_texts import write_key_texts
@@ -21,6 +21,7 @@ from smt_features.reading import PrepareJob, Progress, Rows, read_rows
 from smt_features.rejected import NAME as REJECTED
 from smt_features.rejected import Rejected
 from smt_features.shards import ShardWriter
+from smt_features.source_digests import SourceDigests
 from smt_features.sources import Source, find_sources
 from smt_features.statistics.files import STATISTICS_NAME, remove
 from smt_features.units import divide

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from smt_features.statistics.sketch import COUNT, Sketch
+from smt_features.hashing import hashed, murmur
+from smt_features.statistics.sketch import COUNT, VALUE, Sketch
 from smt_features.statistics.value_counts import is_null_text
 from smt_features.string_views import Int64s
 from smt_schemas import Column
@@ -72,6 +74,8 @@ class ColumnCounts:
     positives
         By label: ``value`` and ``count`` of the rows whose label is 1; of the sample's where
         there is a sketch.
+    hash_seed
+        Seed of the hash.
     """
 
     column: Column
@@ -85,6 +89,12 @@ class ColumnCounts:
     by_length: Int64s
     distinct_entries: int
     positives: dict[str, pl.DataFrame]
+    hash_seed: int
+
+    @cached_property
+    def hashes(self) -> npt.NDArray[np.uint32]:
+        """The hash of each text of ``counts``."""
+        return hashed(self.counts[VALUE], lambda text: murmur(text, self.hash_seed))
 
     @property
     def occurrences(self) -> int:

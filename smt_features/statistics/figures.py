@@ -28,11 +28,11 @@ Z = 1.959964
 """Normal quantile of a two-sided 95% interval."""
 
 
-def column_statistics(counts: ColumnCounts, seed: int) -> ColumnStatistics:
+def column_statistics(counts: ColumnCounts) -> ColumnStatistics:
     """Return the figures of a column."""
     column = counts.column
     ordered = np.sort(counts.present[COUNT].to_numpy())[::-1]
-    hashing = hash_statistics(counts, seed) if has_buckets(column) else None
+    hashing = hash_statistics(counts) if has_buckets(column) else None
     return ColumnStatistics(
         name=column.name,
         role=column.role,
@@ -47,7 +47,7 @@ def column_statistics(counts: ColumnCounts, seed: int) -> ColumnStatistics:
         top=_top(counts, int(ordered[TOP - 1]) if len(ordered) > TOP else 0),
         coverage=_coverage(ordered),
         hashing=hashing,
-        recommendation=recommend(counts, hashing, seed) if hashing else None,
+        recommendation=recommend(counts, hashing) if hashing else None,
         lists=_lists(counts) if column.is_list else None,
         label=_label(counts) if column.role == "label" else None,
     )

@@ -86,7 +86,7 @@ def _finish_column(
         counts += split.column_counts(name, totals)
         found.append(split.column_of(totals))
     return counts, _Finished(
-        statistics=[column_statistics(each, builder.hash_seed) for each in found],
+        statistics=[column_statistics(each) for each in found],
         drift=[
             column_drift(found[0], other, both, builder.schema.drift)
             for other, both in zip(found[1:], users, strict=True)

@@ -24,12 +24,15 @@ MAX_LOADS = 128
 _DIGITS = 6
 
 
-def hash_statistics(counts: ColumnCounts, seed: int) -> HashStatistics:
+def hash_statistics(counts: ColumnCounts) -> HashStatistics:
     """Return what hashing did to a feature."""
     if counts.sketch is not None:
-        return _of_sketch(counts, counts.sketch, seed)
+        return _of_sketch(counts, counts.sketch)
     column, texts = counts.column, counts.counts
-    ids = hashed(texts[VALUE], lambda text: bucket(text, column, seed))
+    if column.encoding == "identity":
+        ids = texts[VALUE].cast(pl.UInt32).to_numpy()
+    else:
+        ids = counts.hashes % np.uint32(column.buckets)
     rows = texts[COUNT].to_numpy()
     loads: list[BucketLoad] = []
     if column.buckets <= MAX_LOADS:
@@ -66,7 +69,7 @@ def _log_stays_empty(buckets: float) -> float:
     return math.log1p(-1 / buckets) if buckets > 1 else -math.inf
 
 
-def _of_sketch(counts: ColumnCounts, sketch: Sketch, seed: int) -> HashStatistics:
+def _of_sketch(counts: ColumnCounts, sketch: Sketch) -> HashStatistics:
     if counts.column.encoding == "identity":
         values = min(sketch.distinct, counts.column.buckets)
         return _statistics(
@@ -87,13 +90,13 @@ def _of_sketch(counts: ColumnCounts, sketch: Sketch, seed: int) -> HashStatistic
         values=values,
         used=round(used * scale),
         alone_values=round(alone_values * scale),
-        alone_rows=_alone_rows(counts, sketch, values, seed),
+        alone_rows=_alone_rows(counts, sketch, values),
         fill=np.array([0, alone_values, used - alone_values]) * scale,
         loads=[],
     )
 
 
-def _alone_rows(counts: ColumnCounts, sketch: Sketch, values: int, seed: int) -> int:
+def _alone_rows(counts: ColumnCounts, sketch: Sketch, values: int) -> int:
     """Return the rows of values that are alone: exact where all buckets are tracked.
 
     Otherwise tracked buckets stand for the others, but not those of frequent values: one such
@@ -102,7 +105,7 @@ def _alone_rows(counts: ColumnCounts, sketch: Sketch, values: int, seed: int) ->
     alone, tracked = sketch.is_alone, len(sketch.rows)
     likely = 1 - collision_probability(values, counts.column.buckets)
     frequent, rows = _frequent(counts)
-    ids = hashed(frequent, lambda text: bucket(text, counts.column, seed))
+    ids = hashed(frequent, lambda text: bucket(text, counts.column, counts.hash_seed))
     known, beyond = np.unique(ids[ids < tracked]), rows[ids >= tracked].sum()
 
     others = np.ones(tracked, np.bool_)

@@ -4,9 +4,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from smt_features.hashing import hashed, murmur
 from smt_features.statistics.column_counts import ColumnCounts
 from smt_features.statistics.column_model import HashStatistics, Recommendation
 from smt_features.statistics.hash_cost import collision_probability
@@ -25,7 +23,7 @@ _TRIES = 25
 _GROWTH = 1.1
 
 
-def recommend(counts: ColumnCounts, hashing: HashStatistics, seed: int) -> Recommendation:
+def recommend(counts: ColumnCounts, hashing: HashStatistics) -> Recommendation:
     """Return what to change about a feature, if anything.
 
     A column with few collisions keeps what it has. A required column of small integers takes
@@ -37,7 +35,7 @@ def recommend(counts: ColumnCounts, hashing: HashStatistics, seed: int) -> Recom
     """
     dim = counts.column.dim
     current = hashing.colliding_rows / max(hashing.rows, 1)
-    more, share = _enough_buckets(counts, hashing, seed)
+    more, share = _enough_buckets(counts, hashing)
     is_exact = counts.sketch is None
     if current < TARGET:
         action, buckets, share = "keep", hashing.buckets, current
@@ -68,9 +66,7 @@ def buckets_needed(values: int) -> int:
     return math.floor(-1 / math.expm1(math.log1p(-TARGET) / (values - 1))) + 1
 
 
-def _enough_buckets(
-    counts: ColumnCounts, hashing: HashStatistics, seed: int
-) -> tuple[int | None, float]:
+def _enough_buckets(counts: ColumnCounts, hashing: HashStatistics) -> tuple[int | None, float]:
     """Return buckets that bring collisions under the target with these values, and the share.
 
     The formula's number is a start: one frequent value in a shared bucket can exceed it.
@@ -79,13 +75,11 @@ def _enough_buckets(
     if counts.sketch is not None or counts.column.encoding == "identity":
         share = collision_probability(hashing.values, buckets)
         return (buckets if buckets <= MAX_BUCKETS else None), share
-    texts = counts.counts
-    hashes = hashed(texts[VALUE], lambda text: murmur(text, seed))
-    rows = texts[COUNT].to_numpy()
+    rows = counts.counts[COUNT].to_numpy()
     for _ in range(_TRIES):
         if buckets > MAX_BUCKETS:
             break
-        share = _colliding(hashes, rows, buckets)
+        share = _colliding(counts.hashes, rows, buckets)
         if share < TARGET:
             return buckets, share
         buckets = math.ceil(buckets * _GROWTH)
@@ -94,8 +88,13 @@ def _enough_buckets(
 
 def _colliding(hashes: npt.NDArray[np.uint32], rows: Int64s, buckets: int) -> float:
     """Return the share of rows whose value shares a bucket."""
-    shares = pl.Series(hashes % np.uint32(buckets)).is_duplicated().to_numpy()
-    return float(rows[shares].sum() / max(rows.sum(), 1))
+    ids = hashes % np.uint32(buckets)
+    order = np.argsort(ids)
+    ordered, shares = ids[order], np.zeros(len(ids), np.bool_)
+    is_next = ordered[1:] == ordered[:-1]
+    shares[1:] |= is_next
+    shares[:-1] |= is_next
+    return float(rows[order[shares]].sum() / max(rows.sum(), 1))
 
 
 def _unseen(counts: ColumnCounts) -> float:

@@ -31,6 +31,7 @@ class SplitCounts:
 
     def __init__(self, schema: DatasetSchema, hash_seed: int) -> None:
         self.schema = schema
+        self._hash_seed = hash_seed
         self._rows = 0
         self._values = {c.name: ValueCounts(c, hash_seed) for c in schema.columns}
         self._positives = PositiveCounts(schema, hash_seed)
@@ -129,6 +130,7 @@ class SplitCounts:
             by_length=totals.by_length,
             distinct_entries=totals.distinct_entries,
             positives=positives,
+            hash_seed=self._hash_seed,
         )
 
     def all_counts(self, split: str) -> Iterator[KindCounts]:

@@ -10,11 +10,11 @@ def test_a_run_that_fails_early_does_not_wait_for_digests(tmp_path: Path) -> Non
     script = f"""
 import time
 from pathlib import Path
-from smt_features import identity
+from smt_features import source_digests
 from smt_features.sources import find_sources
 from smt_schemas import taobao
-identity.sha256 = lambda path: time.sleep(600)
-identity.SourceDigests(find_sources(Path({str(tmp_path)!r}), taobao()))
+source_digests.sha256 = lambda *_: time.sleep(600)
+source_digests.SourceDigests(find_sources(Path({str(tmp_path)!r}), taobao()))
 """
 
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
