@@ -128,13 +128,11 @@ class KeyTable:
             known, came = numbers[numbers >= 0], counts[numbers >= 0]
         np.add.at(self._counts, known, came.astype(np.int32))
         self._last_steps[known] = step
-        totals = self._counts.take(known)
-        self._counts[known[totals < 0]] = MAX_COUNT  # it was exceeded
-        waiting = (self._rows.take(known) < 0) & ((totals >= self._filter_freq) | (totals < 0))
-        admitted = known[waiting]
-        if len(admitted):
-            admitted = np.unique(admitted)
-            self._rows[admitted] = self._allocator.take(len(admitted))
+        totals = self._counts.take(known).view(np.uint32)
+        if totals.max(initial=0) > MAX_COUNT:
+            self._counts[known[totals > MAX_COUNT]] = MAX_COUNT
+        due = known[(self._rows.take(known) < 0) & (totals >= self._filter_freq)]
+        admitted = self._admitted(due) if len(due) else due
         return Lookup(self._rows_of(numbers), self._index.keys[admitted], self._rows[admitted])
 
     def restore(
@@ -186,6 +184,12 @@ class KeyTable:
         self._index = KeyIndex()
         self._append(keys, counts, last_steps)
         self._rows[: len(kept)] = kept
+
+    def _admitted(self, numbers: Int32s) -> Int32s:
+        """Give keys a row each, and return their numbers once each."""
+        distinct = np.unique(numbers)
+        self._rows[distinct] = self._allocator.take(len(distinct))
+        return distinct
 
     def _rows_of(self, numbers: Int32s) -> Int32s:
         return np.where(numbers < 0, NO_ROW, self._rows.take(numbers))

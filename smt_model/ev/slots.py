@@ -1,5 +1,7 @@
 """The slots of a hash map: open addressing, for many keys at a time."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,16 +48,17 @@ class Slots:
         first = self._first(wanted)
         found = self._numbers.take(first) - 1
         is_other = keys.take(found) != wanted
+        if not is_other.any():
+            return found
         searching, distance = np.flatnonzero(is_other & (found >= 0)), 0
         found[is_other] = -1
         while len(searching):
             slots = _AT_A_TIME if len(searching) <= _FEW else 1
-            distances = np.arange(distance + 1, distance + slots + 1)
-            ahead = first.take(searching)[:, np.newaxis] + distances * (distances + 1) // 2
+            ahead = first.take(searching) + _distances(distance, slots)
             numbers = self._numbers.take(ahead & self._last) - 1
-            is_wanted = keys.take(numbers) == wanted.take(searching)[:, np.newaxis]
-            found[searching] = last = np.where(is_wanted, numbers, -1).max(axis=1)
-            searching = searching[(last < 0) & (numbers.min(axis=1) >= 0)]
+            is_wanted = keys.take(numbers) == wanted.take(searching)
+            found[searching] = last = np.where(is_wanted, numbers, -1).max(axis=0)
+            searching = searching[(last < 0) & (numbers.min(axis=0) >= 0)]
             distance += slots
         return found
 
@@ -80,3 +83,10 @@ class Slots:
     def _first(self, keys: Int64s) -> Int64s:
         spread = (keys.view(np.uint64) * _GOLDEN) >> self._shift
         return spread.view(np.int64)
+
+
+@lru_cache(maxsize=64)
+def _distances(tried: int, slots: int) -> Int64s:
+    """Return how far the next slots are from a key's first one, int64 [slots, 1]."""
+    steps = np.arange(tried + 1, tried + slots + 1)[:, np.newaxis]
+    return steps * (steps + 1) // 2
