@@ -90,6 +90,13 @@ def test_restored_keys_go_on_counting() -> None:
     assert count(other, [B]).rows.tolist() != [-1]
 
 
+def test_a_count_stays_at_the_largest_and_admits() -> None:
+    table = KeyTable(RowAllocator(0, 10), filter_freq=2**31 - 1)
+    assert count(table, [A, B], counts=[2**31 - 3, 1]).rows.tolist() == [-1, -1]
+    assert count(table, [A, A, A]).rows.tolist() == [0, 0, 0]
+    assert table.counts.tolist() == [1, 2**31 - 1]
+
+
 def test_a_bloom_filter_admits_never_late_and_knows_no_other_keys() -> None:
     bloom = CountingBloomFilter(100, 0.001, limit=3)
     table = KeyTable(RowAllocator(0, 1000), filter_freq=3, bloom=bloom)
