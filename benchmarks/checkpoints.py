@@ -54,7 +54,8 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
     origin = Origin(dataset="", hash={"name": "h", "seed": 0}, dataset_schema=schema)
     state = checkpoint.State(step=1, epoch=0, epoch_step=1, options={}, origin=origin)
     base = checkpoint.save(folder / "base", state, model, optimizer)
-    changes = Changes(model, optimizer, base.step)
+    changes = Changes(model, optimizer)
+    changes.begin(base.step)
     some = {
         name: rng.choice(values, max(1, round(len(values) * arguments.touched)), replace=False)
         for name, values in ids.items()

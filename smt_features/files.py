@@ -60,9 +60,18 @@ def flush(path: Path) -> None:
 
 
 def sha256(path: Path, piece: int = 1 << 18) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal; so many are read at a time."""
-    digest, buffer = hashlib.sha256(), memoryview(bytearray(piece))
+    """Return the SHA-256 of a file's bytes, in hexadecimal.
+
+    Parameters
+    ----------
+    path
+        The file.
+    piece
+        Bytes that are digested at a time, without the interpreter.
+    """
+    digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
+        buffer = memoryview(bytearray(min(piece, os.fstat(file.fileno()).st_size + 1)))
         while size := file.readinto(buffer):
             digest.update(buffer[:size])
     return digest.hexdigest()

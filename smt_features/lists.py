@@ -96,8 +96,8 @@ def find_runs(lists: pl.Series, separator: str) -> Runs:
     begins[ends[:-1]] = True
     starts = np.flatnonzero(begins)
     lengths = np.zeros(len(lists), np.int64)
-    runs = np.cumsum(begins, dtype=np.int32)
-    lengths[filled.to_numpy()] = np.diff(runs[ends - 1], prepend=0)
+    runs_so_far = np.cumsum(begins, dtype=np.int32)
+    lengths[filled.to_numpy()] = np.diff(runs_so_far[ends - 1], prepend=0)
     return Runs(entries.gather(starts), np.diff(starts, append=len(entries)), lengths)
 
 
@@ -125,7 +125,7 @@ def merge(ids: Int64s, counts: Int64s, lengths: Int64s, buckets: int) -> Merged:
     first = order[group]
     sums = np.zeros(len(ids), np.int64)
     sums[first] = np.add.reduceat(counts[order], group)
-    kept = np.flatnonzero(sums > 0)
+    kept = np.flatnonzero(sums > 0)  # of booleans: a third of the time
     return Merged(
         ids=ids[kept],
         counts=sums[kept],

@@ -1,4 +1,4 @@
-"""Which rows changed since the newest full checkpoint."""
+"""What changed since the newest full checkpoint."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -22,19 +22,17 @@ class Changes:
     ----------
     model, optimizer
         Whose rows.
-    step
-        Updates done at that checkpoint.
 
     Attributes
     ----------
     step
-        The same.
+        Updates done at that checkpoint.
     parts
-        All that a checkpoint keeps of fixed size, found once: it takes as long as to write it.
+        All that a checkpoint keeps of fixed size, found once, as that takes a while.
     """
 
-    def __init__(self, model: MultiTaskModel, optimizer: Optimizer, step: int) -> None:
-        self.step = step
+    def __init__(self, model: MultiTaskModel, optimizer: Optimizer) -> None:
+        self.step = 0
         self.parts = [*parts(model, optimizer)]
         layouts = [table.layout for table in model.tables]
         # Rows that keys own lie behind these.
@@ -44,9 +42,15 @@ class Changes:
             for table, layout in zip(self._tables, layouts, strict=True)
             for block, (start, stop) in zip(layout.blocks, pairwise(layout.offsets), strict=True)
         }
-        for keys in model.key_tables:
-            if keys.bloom is not None:
-                keys.bloom.track()
+        self._blooms = [keys.bloom for keys in model.key_tables if keys.bloom is not None]
+
+    def begin(self, step: int) -> None:
+        """Count anew, from a full checkpoint after so many updates."""
+        self.step = step
+        for table in self._tables:
+            table[:] = False
+        for bloom in self._blooms:
+            bloom.track()
 
     def add(self, batches: Iterable[FusedBatch]) -> None:
         """Take in the batches of some steps."""

@@ -41,7 +41,8 @@ class Incremental:
         """Count changes anew, from a full checkpoint that was just saved."""
         self._saved = time.monotonic()
         if self._seconds:
-            self._base, self._changes = base, Changes(model, optimizer, base.step)
+            self._base, self._changes = base, self._changes or Changes(model, optimizer)
+            self._changes.begin(base.step)
 
     def add(self, batches: Iterable[FusedBatch]) -> None:
         """Take in the batches of some steps."""

@@ -34,7 +34,8 @@ _FIRST, _HELD = 1 << 20, 1 << 22
 """Bytes that are written and digested together: fewer at first, so that both begin early."""
 
 _DIGESTER = ThreadPoolExecutor(1)
-"""Its thread starts with the first file, and serves all: to start one takes as long as a sync."""
+"""One for all files of this process, as to start a thread takes a fiftieth of a small file's time.
+A process that was forked after a first file has no such thread, and must not write."""
 
 
 class Shape(NamedTuple):

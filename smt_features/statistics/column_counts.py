@@ -97,6 +97,13 @@ class ColumnCounts:
         return hashed(self.counts[VALUE], lambda text: murmur(text, self.hash_seed))
 
     @property
+    def buckets(self) -> npt.NDArray[np.integer]:
+        """The bucket of each text of ``counts``, as `smt_features.hashing.bucket` has it."""
+        if self.column.encoding == "identity":
+            return self.counts[VALUE].cast(pl.Int32).to_numpy()
+        return self.hashes % np.uint32(self.column.buckets)
+
+    @property
     def occurrences(self) -> int:
         """Rows, or entries of a list column, that were counted or sketched."""
         if self.column.is_list:

@@ -29,10 +29,7 @@ def hash_statistics(counts: ColumnCounts) -> HashStatistics:
     if counts.sketch is not None:
         return _of_sketch(counts, counts.sketch)
     column, texts = counts.column, counts.counts
-    if column.encoding == "identity":
-        ids = texts[VALUE].cast(pl.UInt32).to_numpy()
-    else:
-        ids = counts.hashes % np.uint32(column.buckets)
+    ids = counts.buckets
     rows = texts[COUNT].to_numpy()
     loads: list[BucketLoad] = []
     if column.buckets <= MAX_LOADS:

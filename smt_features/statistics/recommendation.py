@@ -90,11 +90,11 @@ def _colliding(hashes: npt.NDArray[np.uint32], rows: Int64s, buckets: int) -> fl
     """Return the share of rows whose value shares a bucket."""
     ids = hashes % np.uint32(buckets)
     order = np.argsort(ids)
-    ordered, shares = ids[order], np.zeros(len(ids), np.bool_)
-    is_next = ordered[1:] == ordered[:-1]
-    shares[1:] |= is_next
-    shares[:-1] |= is_next
-    return float(rows[order[shares]].sum() / max(rows.sum(), 1))
+    ordered, collides = ids[order], np.zeros(len(ids), np.bool_)
+    is_same = ordered[1:] == ordered[:-1]
+    collides[1:] |= is_same
+    collides[:-1] |= is_same
+    return float(rows[order[collides]].sum() / max(rows.sum(), 1))
 
 
 def _unseen(counts: ColumnCounts) -> float:

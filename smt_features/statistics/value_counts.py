@@ -169,7 +169,7 @@ class ValueCounts:
         return self._sketch
 
     def _ids_frame(self) -> pl.DataFrame:
-        ids = np.flatnonzero(self._ids > 0)  # of booleans it takes a quarter of the time
+        ids = np.flatnonzero(self._ids > 0)  # of booleans: a third of the time
         return pl.DataFrame({VALUE: pl.Series(ids).cast(pl.String), COUNT: self._ids[ids]})
 
     def _add_ids(self, ids: Int64s, weights: Int64s) -> None:

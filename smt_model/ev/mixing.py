@@ -8,7 +8,7 @@ _WORD = (1 << 64) - 1
 
 
 def mixed(keys: NDArray[np.int64], stream: int, words: int) -> NDArray[np.uint64]:
-    """Return uint64 [keys, words]: 64 bits of the key's sequence in this stream and the next ones.
+    """Return uint64 [keys, words]: 64 bits of each key in this stream and in those that follow it.
 
     The finaliser of SplitMix64 (Steele, Lea and Flood, 2014; public domain code by Vigna).
     """

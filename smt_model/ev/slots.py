@@ -13,11 +13,12 @@ Int64s = NDArray[np.int64]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2⁶⁴ over the golden ratio: Fibonacci hashing (Knuth, TAOCP volume 3, section 6.4)."""
 
-_FEW = 1 << 9
-"""So many keys are few: an operation on as many numbers takes not much longer than its call."""
+_AT_A_TIME, _FEW = 8, 1 << 9
+"""Slots that are looked at together for each key that is searched, once there are so few: an
+operation on as many numbers takes little longer than its call."""
 
-_AT_A_TIME = 8
-"""Slots that are looked at together for each of a few keys."""
+_LAST = 1 << 7
+"""So many keys, the last of those to be placed, are placed one by one."""
 
 
 class Slots:
@@ -36,7 +37,7 @@ class Slots:
 
     def __init__(self, bits: int) -> None:
         self._numbers = zeros(1 << bits, np.int32)
-        self._last = (1 << bits) - 1
+        self._mask = (1 << bits) - 1
         self._shift = np.uint64(64 - bits)
 
     def __len__(self) -> int:
@@ -47,38 +48,39 @@ class Slots:
         """Return the number of each wanted key, -1 where there is none; ``keys`` by number."""
         first = self._first(wanted)
         found = self._numbers.take(first) - 1
+        # A free slot gives -1, which is taken for the last of the keys: it stays in either case.
         is_other = keys.take(found) != wanted
         if not is_other.any():
             return found
         searching, distance = np.flatnonzero(is_other & (found >= 0)), 0
         found[is_other] = -1
         while len(searching):
-            slots = _AT_A_TIME if len(searching) <= _FEW else 1
-            ahead = first.take(searching) + _distances(distance, slots)
-            numbers = self._numbers.take(ahead & self._last) - 1
+            further = _AT_A_TIME if len(searching) <= _FEW else 1
+            at = first.take(searching) + _distances(distance, further)
+            numbers = self._numbers.take(at & self._mask) - 1
             is_wanted = keys.take(numbers) == wanted.take(searching)
-            found[searching] = last = np.where(is_wanted, numbers, -1).max(axis=0)
-            searching = searching[(last < 0) & (numbers.min(axis=0) >= 0)]
-            distance += slots
+            found[searching] = hit = np.where(is_wanted, numbers, -1).max(axis=0)
+            searching = searching[(hit < 0) & (numbers.min(axis=0) >= 0)]
+            distance += further
         return found
 
     def place(self, numbers: Int64s, keys: Int64s) -> None:
         """Place the numbers of distinct keys that have no slot yet; ``keys`` by number."""
         at, distance = self._first(keys[numbers]), 0
-        while len(numbers) > _FEW:
+        while len(numbers) > _LAST:
             free = self._numbers[at] == 0
             self._numbers[at[free]] = numbers[free] + 1  # one of those that want the same slot
             lost = self._numbers[at] != numbers + 1
             distance += 1
-            numbers, at = numbers[lost], (at[lost] + distance) & self._last
-        # For a few a loop of Python takes a fifth of the time.
-        slots = self._numbers.data
+            numbers, at = numbers[lost], (at[lost] + distance) & self._mask
+        # A few want taken slots again and again: a loop of Python is through with them sooner.
+        taken = self._numbers.data
         for number, first in zip(numbers.tolist(), at.tolist(), strict=True):
-            slot, further = first, distance
-            while slots[slot]:
-                further += 1
-                slot = (slot + further) & self._last
-            slots[slot] = number + 1
+            slot, tried = first, distance
+            while taken[slot]:
+                tried += 1
+                slot = (slot + tried) & self._mask
+            taken[slot] = number + 1
 
     def _first(self, keys: Int64s) -> Int64s:
         spread = (keys.view(np.uint64) * _GOLDEN) >> self._shift
@@ -89,4 +91,6 @@ class Slots:
 def _distances(tried: int, slots: int) -> Int64s:
     """Return how far the next slots are from a key's first one, int64 [slots, 1]."""
     steps = np.arange(tried + 1, tried + slots + 1)[:, np.newaxis]
-    return steps * (steps + 1) // 2
+    distances = steps * (steps + 1) // 2
+    distances.setflags(write=False)
+    return distances

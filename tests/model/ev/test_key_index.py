@@ -22,6 +22,7 @@ def test_numbers_are_those_of_a_dict_while_keys_move_to_more_slots(
         patch.setattr(key_index, "_LEAST_BITS", 1)
         patch.setattr(key_index, "_MOVED_AT_A_TIME", moved_at_a_time)
         patch.setattr(slots, "_FEW", few)
+        patch.setattr(slots, "_LAST", few)
         index = KeyIndex()
         for batch in batches:
             found = index.find(int64(batch))
