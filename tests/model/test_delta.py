@@ -83,12 +83,12 @@ class Stopped:
         self.run = RunDirectory(Path(str(settings.checkpoint)))
         self.run.write_config(settings)
         self.trainer = Trainer(settings, open_shards(settings.data_location), self.run)
-        self._advance(10)
+        self.advance(10)
         self.trainer.save(Pending(), None)
-        self._advance(stop)
+        self.advance(stop)
         self.trainer.save_delta(Pending(), None)
 
-    def _advance(self, stop: int) -> None:
+    def advance(self, stop: int) -> None:
         with self.trainer.batches(stop) as batches:
             ready = iter(batches)
             while self.trainer.step < stop:
@@ -163,6 +163,19 @@ def test_a_delta_holds_the_rows_that_changed_and_no_others(dataset: Path, tmp_pa
     assert delta["embedding/user/accumulator"].shape == (len(users), 4)
     assert not np.isclose(delta["embedding/user"], full["embedding/user"][users]).all(axis=1).any()
     assert delta["tower/ctr/0/kernel"].shape == full["tower/ctr/0/kernel"].shape
+
+
+def test_after_another_checkpoint_a_delta_holds_what_changed_since(
+    dataset: Path, tmp_path: Path
+) -> None:
+    settings = config(dataset, tmp_path / "run", incremental_ckpt=60, batch_size=3)
+    stopped = Stopped(settings, 12)
+    stopped.trainer.save(Pending(), None)
+    stopped.advance(13)
+    stopped.trainer.save_delta(Pending(), None)
+    batch = list(open_shards(dataset)["train"].batches(3, seed=2021, epoch=0))[12]
+    delta = arrays(stopped.run.delta(13))
+    np.testing.assert_array_equal(delta["embedding/user/row"], np.unique(batch["user"]))
 
 
 def test_a_delta_holds_the_keys_that_came_and_no_others(with_keys: Path, tmp_path: Path) -> None:
