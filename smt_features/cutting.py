@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from smt_features.shuffle import RowStore
+from smt_features.stable_order import stable_order
 from smt_schemas import Column, DatasetSchema
 
 CLUSTER = "__cluster"
@@ -71,7 +72,7 @@ def cut_row_groups(pieces: list[Piece], rows_per_group: int) -> Iterator[pl.Data
     frame = frame.drop(CLUSTER)
     for start in range(0, len(order), rows_per_group):
         group = order[start : start + rows_per_group]
-        yield _rows(frame, group[np.argsort(cluster[group], kind="stable")])
+        yield _rows(frame, group[stable_order(cluster[group])])
 
 
 def _cluster_key(frame: pl.DataFrame, cluster_by: list[Column]) -> pl.Series:

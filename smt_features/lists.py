@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from smt_features.arrow_arrays import arrow_array
+from smt_features.stable_order import stable_order
 from smt_features.string_views import Int64s, changes
 from smt_schemas import DatasetSchema
 
@@ -117,9 +118,7 @@ def merge(ids: Int64s, counts: Int64s, lengths: Int64s, buckets: int) -> Merged:
         return Merged(ids, counts, lengths)
     owner = np.repeat(np.arange(len(lengths)), lengths)
     pair = owner * buckets + ids
-    # Pairs are nearly sorted, which a stable sort is quick at; and as it is stable, the first of
-    # each group is its first appearance.
-    order = np.argsort(pair, kind="stable")
+    order = stable_order(pair)  # stable: the first of each group is its first appearance
     ordered = pair[order]
     group = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     first = order[group]

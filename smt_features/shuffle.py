@@ -19,8 +19,8 @@ import pyarrow as pa
 from smt_features.arrow_arrays import numpy_array
 from smt_features.files import writing
 from smt_features.parquet import OLDEST
-
-Int64s = npt.NDArray[np.int64]
+from smt_features.stable_order import stable_order
+from smt_features.string_views import Int64s
 
 KEY = "__key"
 """Column that holds the sort key, uint64."""
@@ -100,7 +100,7 @@ class RowStore:
             if self._frames:
                 keys = np.concatenate([frame[KEY].to_numpy() for frame in self._frames])
                 with ThreadPoolExecutor(1) as executor:
-                    order = executor.submit(_order, keys)
+                    order = executor.submit(stable_order, keys)
                     frame = pl.concat([frame.drop(KEY) for frame in self._frames], rechunk=True)
                 yield frame, order.result()
             return
@@ -117,7 +117,7 @@ class RowStore:
     def _spill(self) -> None:
         path = self._directory / f"run-{len(self._runs):05}.arrow"
         frame = pl.concat(self._frames, rechunk=True)
-        table = frame[_order(frame[KEY].to_numpy())].to_arrow(compat_level=OLDEST)
+        table = frame[stable_order(frame[KEY].to_numpy())].to_arrow(compat_level=OLDEST)
         with (
             writing(path),
             pa.OSFile(str(path), "wb") as file,
@@ -127,13 +127,6 @@ class RowStore:
         self._runs.append(path)
         self._frames = []
         self._held = 0
-
-
-def _order(keys: npt.NDArray[np.uint64]) -> Int64s:
-    order = np.argsort(keys)
-    ordered = keys[order]
-    # Several times as fast as a stable sort, which only equal keys need: they almost never are.
-    return np.argsort(keys, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
 
 
 def _map(path: Path) -> mmap.mmap:
@@ -164,7 +157,7 @@ def _gathered(
         columns.append(pa.concat_arrays(parts))  # copies, even a single one
         _let_go(mapped)
     frame = pl.DataFrame(pa.record_batch(columns, names=runs[0].column_names))
-    return frame.drop(KEY), _order(frame[KEY].to_numpy())
+    return frame.drop(KEY), stable_order(frame[KEY].to_numpy())
 
 
 def _let_go(mapped: list[mmap.mmap]) -> None:

@@ -148,7 +148,6 @@ def _repeats(runs: Runs, ids: Int64s, owner: Int64s, rows: Int64s) -> int:
     long = runs.lengths[owner] > 2
     if (ids < 0).any():
         ids = runs.entries.rank("dense").to_numpy().astype(np.int64)
-    # The lists stand in order already, which a merge sort is quick at.
-    pairs = np.sort((owner[long] << 32) | ids[long], kind="stable")
+    pairs = np.sort((owner[long] << 32) | ids[long])
     again = pairs[1:][pairs[1:] == pairs[:-1]]
     return int(rows[again >> 32].sum())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from smt_features.stable_order import stable_order
 from smt_features.statistics.sketch import COUNT, VALUE, Sketch
 from smt_features.string_views import Int64s, decimals, held_bytes, total_bytes, words_of
 from smt_schemas import Column
@@ -161,7 +162,7 @@ class ValueCounts:
             self._take_ids()
             return pl.concat([self._ids_frame(), self._texts])
         ids = as_ids(self._texts[VALUE])
-        return self._texts[np.argsort(np.where(ids < 0, MAX_ID, ids), kind="stable")]
+        return self._texts[stable_order(np.where(ids < 0, MAX_ID, ids))]
 
     def sketch(self) -> Sketch | None:
         """Return the sketch of the texts that `frame` lacks, or None where it lacks none."""
