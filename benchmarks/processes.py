@@ -14,6 +14,8 @@ from smt_schemas import UsageError, UserError
 
 Key = TypeVar("Key", bound=Hashable)
 
+_NOT_KEPT = "PYTHONDONTWRITEBYTECODE"
+
 
 @dataclass(frozen=True)
 class Command:
@@ -55,6 +57,9 @@ class FailedError(UserError):
 def measure(command: Command) -> Run:
     """Run a command to its end; what stops this process ends the command and its children, too.
 
+    Python keeps the modules that it compiles, as it does where nothing tells it not to: else the
+    modules of a checkout, and no others, would be compiled anew in each run.
+
     Raises
     ------
     FailedError
@@ -62,6 +67,7 @@ def measure(command: Command) -> Run:
     """
     command.before()
     arguments = [str(argument) for argument in command.arguments]
+    environment = {name: text for name, text in os.environ.items() if name != _NOT_KEPT}
     with tempfile.TemporaryFile() as errors, _bound_to(command.cores):
         started, start = time.time(), time.perf_counter()
         try:
@@ -70,6 +76,7 @@ def measure(command: Command) -> Run:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                env=environment,
                 start_new_session=True,
             )
         except OSError as error:

@@ -60,6 +60,17 @@ def test_a_command_can_be_bound_to_a_core_and_the_next_is_free_again() -> None:
     assert [int(output) for output in found] == [1, len(os.sched_getaffinity(0))]
 
 
+def test_modules_of_a_command_are_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "module.py").touch()
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+    measure(python(f"import sys; sys.path[0] = {str(tmp_path)!r}; import module"))
+
+    assert list(tmp_path.glob("__pycache__/module.*.pyc"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_the_command_and_what_it_started(
     number: signal.Signals, tmp_path: Path
