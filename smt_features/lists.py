@@ -91,14 +91,11 @@ def find_runs(lists: pl.Series, separator: str) -> Runs:
     split = lists.filter(filled).str.split(separator)
     entries = split.list.explode()
     ends = np.cumsum(split.list.len().to_numpy().astype(np.int64))
-    run_of_entry = entries.rle_id().to_numpy()
-    begins = np.ones(len(entries), np.bool_)
-    np.not_equal(run_of_entry[1:], run_of_entry[:-1], out=begins[1:])
+    begins = changes(entries)
     begins[ends[:-1]] = True
     starts = np.flatnonzero(begins)
     lengths = np.zeros(len(lists), np.int64)
-    runs_so_far = np.cumsum(begins, dtype=np.int32)
-    lengths[filled.to_numpy()] = np.diff(runs_so_far[ends - 1], prepend=0)
+    lengths[filled.to_numpy()] = np.diff(np.searchsorted(starts, ends), prepend=0)
     return Runs(entries.gather(starts), np.diff(starts, append=len(entries)), lengths)
 
 
