@@ -6,6 +6,7 @@ their sources.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +22,16 @@ from smt_features.statistics.drift_model import (
 )
 from smt_features.statistics.sketch import COUNT, VALUE
 from smt_features.statistics.split_counts import SplitCounts
+from smt_features.statistics.value_counts import as_ids
+from smt_features.string_views import Int64s
 from smt_schemas import DriftThresholds
 
 TOP = 20
 """Values that distributions are compared on; all others make one more category."""
 
 DEVIATIONS = 4.0
+
+_NEARLY = 1 - 1e-9  # sums of rounded shares may differ from the exact ones in the last digits
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,10 +74,9 @@ def column_drift(
     joined = _join(reference, current)
     counts = _categories(joined)
     numbers = counts.select("reference", "current").to_numpy().astype(np.float64)
-    present = (int(joined["reference"].sum()), int(joined["current"].sum()))
     independent = (
-        _independent(reference, present[0], users and users[0]),
-        _independent(current, present[1], users and users[1]),
+        _independent(reference, joined.totals[0], users and users[0]),
+        _independent(current, joined.totals[1], users and users[1]),
     )
     distances = [
         _null_rate(reference, current, users, thresholds),
@@ -83,8 +87,8 @@ def column_drift(
         distances.append(_label_rate(reference, current, thresholds))
     return ColumnDrift(
         name=reference.column.name,
-        reference_rows=present[0],
-        current_rows=present[1],
+        reference_rows=joined.totals[0],
+        current_rows=joined.totals[1],
         reference_independent=independent[0],
         current_independent=independent[1],
         distances=distances,
@@ -95,27 +99,63 @@ def column_drift(
     )
 
 
-def _join(reference: ColumnCounts, current: ColumnCounts) -> pl.DataFrame:
-    """Return ``value`` and its counts in ``reference`` and ``current``."""
-    before = reference.present.rename({COUNT: "reference"})
-    now = current.present.rename({COUNT: "current"})
-    joined = before.join(now, on=VALUE, how="full", coalesce=True)
-    return joined.with_columns(pl.col("reference", "current").fill_null(0))
+class _Joined(NamedTuple):
+    """The values of both sides.
+
+    Attributes
+    ----------
+    values
+        Each value once, as text, or as the integer that all texts are.
+    before, now
+        Its rows, int64.
+    """
+
+    values: pl.Series
+    before: Int64s
+    now: Int64s
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """All rows of either side."""
+        return int(self.before.sum()), int(self.now.sum())
 
 
-def _categories(joined: pl.DataFrame) -> pl.DataFrame:
+def _join(reference: ColumnCounts, current: ColumnCounts) -> _Joined:
+    before, now = reference.present, current.present
+    ids = [as_ids(side[VALUE]) for side in (before, now)]
+    if all((found >= 0).all() for found in ids):
+        length = max(int(found.max(initial=0)) for found in ids) + 1
+        rows = np.zeros((2, length), np.int64)
+        for side, found, counts in zip(rows, ids, (before, now), strict=True):
+            side[found] = counts[COUNT].to_numpy()
+        occurs = np.flatnonzero(rows.any(axis=0))
+        return _Joined(pl.Series(occurs), *rows[:, occurs])
+    joined = before.join(now, on=VALUE, how="full", coalesce=True, suffix="_now").fill_null(0)
+    return _Joined(joined[VALUE], joined[COUNT].to_numpy(), joined[f"{COUNT}_now"].to_numpy())
+
+
+def _categories(joined: _Joined) -> pl.DataFrame:
     """Return the values with the greatest sum of shares, and the rest under a null value."""
+    totals = joined.totals
+    shares = joined.before / max(totals[0], 1) + joined.now / max(totals[1], 1)
+    least = np.partition(shares, -TOP)[-TOP] if len(shares) > TOP else 0.0
+    frequent = np.flatnonzero(shares >= least * _NEARLY)
+    candidates = pl.DataFrame(
+        {
+            VALUE: joined.values.gather(frequent).cast(pl.String),
+            "reference": joined.before[frequent],
+            "current": joined.now[frequent],
+        }
+    )
     # The sum of the shares times both totals: whole numbers order equal sums by their values.
     before, now = (pl.col(side).cast(pl.Int128) for side in ("reference", "current"))
-    ranked = joined.with_columns(mass=before * now.sum().clip(1) + now * before.sum().clip(1))
-    least = ranked["mass"].top_k(TOP).min() if ranked.height > TOP else 0
-    frequent = ranked.filter(pl.col("mass") >= least)
-    top = frequent.sort("mass", VALUE, descending=[True, False]).head(TOP).drop("mass")
-    rest = joined.select(
-        pl.lit(None, pl.String).alias(VALUE),
-        *(pl.col(side).sum() - top[side].sum() for side in ("reference", "current")),
-    )
-    return pl.concat([top, rest])
+    mass = before * max(totals[1], 1) + now * max(totals[0], 1)
+    top = candidates.sort(mass, VALUE, descending=[True, False]).head(TOP)
+    rest = {
+        side: [total - top[side].sum()]
+        for side, total in zip(("reference", "current"), totals, strict=True)
+    }
+    return pl.concat([top, pl.DataFrame({VALUE: [None], **rest}, schema=top.schema)])
 
 
 def _independent(counts: ColumnCounts, present: int, users: int | None) -> int:
@@ -147,7 +187,7 @@ def _null_rate(
 def _new_values(
     reference: ColumnCounts,
     current: ColumnCounts,
-    joined: pl.DataFrame,
+    joined: _Joined,
     independent: tuple[int, int],
     thresholds: DriftThresholds,
 ) -> Distance:
@@ -157,13 +197,12 @@ def _new_values(
     independent observation, a value that occurs no more often counts as seen once.
     """
     name = reference.column.name
-    before, now = int(joined["reference"].sum()), int(joined["current"].sum())
+    before, now = joined.totals
     if not before or not now or reference.sketch or current.sketch:
         return distance_of("new_values", None, 0.0, thresholds, name)
-    new = int(joined.filter(pl.col("reference") == 0)["current"].sum()) / now
+    new = int(joined.now[joined.before == 0].sum()) / now
     once = max(before // max(independent[0], 1), 1)
-    seen = joined["reference"].filter(joined["reference"].is_between(1, once))
-    expected = int(seen.sum()) / before
+    expected = int(joined.before[joined.before <= once].sum()) / before
     noise = _rate_noise((expected, new), independent)
     excess = max(new - expected, 0.0)
     return distance_of("new_values", excess, noise, thresholds, name, (expected, new))
