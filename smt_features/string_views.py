@@ -24,7 +24,12 @@ _LENGTH = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _ZEROS = np.uint64(0x3030303030303030)
 _HIGH_BITS = np.uint64(0x8080808080808080)
+_BYTE = np.uint64(0xFF)
 _ABOVE_NINE = np.uint64(0x7676767676767676)  # added to a byte above 9, it sets the high bit
+_PAIRS = (
+    (np.uint64(0x00FF00FF00FF00FF), np.uint64(0x640001), np.uint64(16)),
+    (np.uint64(0x0000FFFF0000FFFF), np.uint64(0x271000000001), _HALF),
+)
 
 
 class Words(NamedTuple):
@@ -87,16 +92,23 @@ def decimals(texts: Words) -> Int64s:
     one text.
     """
     lengths, words = texts
-    missing = ((WORD_BYTES - lengths) << 3).view(np.uint64)
-    digits = (words ^ _ZEROS) << missing  # right-aligned: the last digit in the highest byte
-    wrong = (((digits + _ABOVE_NINE) | digits) & _HIGH_BITS) != 0
-    leading = ((words & np.uint64(0xFF)) == ord("0")) & (lengths > 1)
-    wrong |= leading | (lengths < 1) | (lengths > WORD_BYTES)
+    digits = words ^ _ZEROS
+    digits <<= ((WORD_BYTES - lengths) << 3).view(np.uint64)  # the last digit in the highest byte
+    beyond = digits + _ABOVE_NINE
+    beyond |= digits
+    beyond &= _HIGH_BITS
+    wrong = beyond != 0
+    wrong |= ((words & _BYTE) == ord("0")) & (lengths > 1)
+    wrong |= (lengths < 1) | (lengths > WORD_BYTES)
     # Pairs of digits, of pairs, of those: Johnny Lee, "Fast numeric string to int", 2016.
     digits = digits * np.uint64(10) + (digits >> np.uint64(8))
-    digits = (digits & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(0x640001) >> np.uint64(16)
-    digits = (digits & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(0x271000000001) >> _HALF
-    return np.where(wrong, -1, digits.view(np.int64))
+    for mask, factor, shift in _PAIRS:
+        digits &= mask
+        digits *= factor
+        digits >>= shift
+    numbers = digits.view(np.int64)
+    numbers[wrong] = -1
+    return numbers
 
 
 def _views(texts: pl.Series) -> UInt64s:

@@ -55,7 +55,8 @@ def as_ids(texts: pl.Series) -> Int64s:
     one text.
     """
     numbers = decimals(words_of(texts))
-    return np.where(numbers < MAX_ID, numbers, -1)
+    numbers[numbers >= MAX_ID] = -1
+    return numbers
 
 
 def count_columns(cells: pl.DataFrame, names: list[str]) -> dict[str, Counted]:
@@ -69,7 +70,9 @@ def count_columns(cells: pl.DataFrame, names: list[str]) -> dict[str, Counted]:
     texts = group_texts(cells, [n for n in names if n in others or n not in ids], others)
     counted = {}
     for name in names:
-        numbers = ids[name][is_id[name]] if name in ids else NO_IDS
+        numbers = ids.get(name, NO_IDS)
+        if name in others:
+            numbers = numbers[is_id[name]]
         weights = np.ones(len(numbers), np.int64)
         counted[name] = Counted(numbers, weights, texts.get(name, NO_TEXTS))
     return counted
