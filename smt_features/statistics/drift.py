@@ -121,6 +121,7 @@ class _Joined(NamedTuple):
 
 
 def _join(reference: ColumnCounts, current: ColumnCounts) -> _Joined:
+    """Return the values of both sides: ids are counted in arrays, which takes no text of them."""
     before, now = reference.present, current.present
     ids = [as_ids(side[VALUE]) for side in (before, now)]
     if all((found >= 0).all() for found in ids):
