@@ -22,7 +22,7 @@ from torch import nn
 
 from smt_bench.script import Pace, parser, write_predictions
 from smt_features import Bags, Batch, Split, open_shards
-from smt_model.batching import mean_weights
+from smt_model.entries import mean_weights
 from smt_model.prefetch import Prefetcher
 from smt_schemas import DatasetSchema
 
@@ -129,7 +129,7 @@ def merged(batch: Batch, schema: DatasetSchema) -> Inputs:
         if isinstance(values, Bags):
             bags = np.diff(values.row_splits)
             ids.append(values.ids + start)
-            weights.append(mean_weights(values.counts, bags))
+            weights.append(mean_weights(values.counts, entry_rows(values.row_splits)))
         else:
             bags = np.ones(len(labels), np.int64)
             ids.append(values + start)

@@ -136,7 +136,7 @@ def sent() -> int:
 def rows_of_a_batch(data: Path) -> float:
     """Return the mean number of distinct rows that a batch looks up."""
     from smt_features import open_shards
-    from smt_model.batching import Fuser
+    from smt_model.fuser import Fuser
     from smt_model.layout import fused_tables
 
     dataset = open_shards(data)

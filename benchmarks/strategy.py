@@ -39,9 +39,9 @@ from smt_bench.scaling import (
     train_command,
 )
 from smt_features import open_shards
-from smt_model.batching import Fuser
 from smt_model.config import TrainConfig
 from smt_model.embedding import part_name
+from smt_model.fuser import Fuser
 from smt_model.initial import glorot_uniform, truncated_normal
 from smt_model.layout import fused_tables
 from smt_model.work_queue import Work

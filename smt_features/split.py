@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import polars as pl
 
@@ -18,6 +18,30 @@ from smt_schemas import UserError
 
 if TYPE_CHECKING:
     from smt_features.readers.torch import ShardBatches
+
+
+class Stretch(NamedTuple):
+    """Consecutive rows of an epoch, in which batches lie.
+
+    Attributes
+    ----------
+    rows
+        The rows, of one row group for the most part.
+    cuts
+        Where batches begin and end. Rows after the last cut come again in the next stretch.
+    """
+
+    rows: Batch
+    cuts: list[int]
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """First row and end of each batch."""
+        return list(pairwise(self.cuts))
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the batches, without copying values."""
+        return (cut(self.rows, start, stop) for start, stop in self.ranges)
 
 
 @dataclass(frozen=True)
@@ -102,8 +126,13 @@ class Split:
         UserError
             When a shard is missing or damaged.
         """
+        stretches = self.stretches(batch_size, **order)
+        return chain.from_iterable(stretch.batches() for stretch in stretches)
+
+    def stretches(self, batch_size: int, **order: Unpack[Order]) -> Iterator[Stretch]:
+        """Yield the rows of an epoch with what `batches` cuts them into, and its errors."""
         turns = self.plan(batch_size, **order)
-        return _cut(self.row_groups(turns), turns)
+        return _stretches(self.row_groups(turns), turns)
 
     def shard_order(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> list[int]:
         """Return the positions of the shards in the order of an epoch."""
@@ -166,12 +195,12 @@ class Split:
         return [ShardFile(self.directory, self.manifest, shard) for shard in self.shards]
 
 
-def _cut(row_groups: Iterator[Batch], turns: list[Turn]) -> Iterator[Batch]:
-    """Yield batches; one may span row groups."""
+def _stretches(row_groups: Iterator[Batch], turns: list[Turn]) -> Iterator[Stretch]:
+    """Yield row groups, each with what the one before it left."""
     rest: list[Batch] = []
     for rows, turn in zip(row_groups, turns, strict=True):
         held = concat([*rest, rows])
-        for start, stop in pairwise(turn.cuts):
-            yield cut(held, start, stop)
+        cuts = turn.cuts.tolist()
+        yield Stretch(held, cuts)
         end = rows_of(held)
-        rest = [cut(held, turn.cuts[-1], end)] if turn.cuts[-1] < end else []
+        rest = [cut(held, cuts[-1], end)] if cuts[-1] < end else []

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-from smt_model.batching import FreshRows, FusedBatch, Fuser, TableBatch
+from smt_model.batching import FreshRows, FusedBatch, TableBatch
 from smt_model.bf16 import kernels
 from smt_model.embedding import EmbeddingTable
 from smt_model.ev.beginnings import Beginnings
 from smt_model.ev.key_table import KeyTable
 from smt_model.ev.options import EvOptions
 from smt_model.ev.variables import EmbeddingVariables
+from smt_model.fuser import Fuser
 from smt_model.layout import TableLayout, fused_tables, separate_tables
 from smt_model.multihash import MultiHash
 from smt_model.tower import Tower

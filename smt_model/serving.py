@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from smt_model.batching import KEY
 from smt_model.encoding_graph import Bag, GraphEncoder
+from smt_model.fuser import KEY
 from smt_model.loading import TrainedModel
 from smt_model.serving_tables import FrozenKeys, serving_tables
 from smt_schemas import Column

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smt_features import Batch
-from smt_features.batch import cut, rows_of
+from smt_features.split import Stretch
 from smt_model import checkpoint
 from smt_model.assembly import Assembly, assemble
 from smt_model.batching import FusedBatch
@@ -302,25 +301,32 @@ class Trainer:
             raise UserError(msg)
 
 
-def rows_from(split: "Split", config: TrainConfig, start: int) -> Iterator[Batch]:
-    """Yield the batches from step ``start`` on, epoch after epoch, without end."""
+def rows_from(split: "Split", config: TrainConfig, start: int) -> Iterator[Stretch]:
+    """Yield the rows of the batches from step ``start`` on, epoch after epoch, without end."""
     steps = split.steps(config.batch_size)
     for epoch in count(start // steps):
         first = max(start - epoch * steps, 0)
-        yield from split.batches(
+        yield from split.stretches(
             config.batch_size, seed=config.seed, epoch=epoch, start=first, shuffle=config.shuffle
         )
 
 
 def fused_batches(
-    model: MultiTaskModel, batches: Iterable[Batch], start: int, share: tuple[int, int] = (0, 1)
+    model: MultiTaskModel,
+    stretches: Iterable[Stretch],
+    start: int,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[FusedBatch]:
     """Yield batches as tensors; the first is that of step ``start``, counted from 0.
 
     With a ``share`` (index, count), each is that part of the batch.
     """
     index, workers = share
-    for step, batch in enumerate(batches, start + 1):
-        rows = rows_of(batch)
-        own = cut(batch, rows * index // workers, rows * (index + 1) // workers)
-        yield as_tensors(model.fuser(own if workers > 1 else batch, step))
+    step = start + 1
+    for rows in stretches:
+        own = []
+        for first, end in rows.ranges:
+            size = end - first
+            own.append((first + size * index // workers, first + size * (index + 1) // workers))
+        yield from map(as_tensors, model.fuser.cut(rows.rows, own, step))
+        step += len(own)

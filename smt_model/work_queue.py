@@ -1,11 +1,13 @@
 """The shards of a run's epochs as pieces of work, each trained on once."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from smt_features import Batch
+from smt_features.split import Stretch
 from smt_model.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -82,8 +84,12 @@ class Work:
 
     def read(self, number: int, start: int) -> Iterator[Batch]:
         """Yield the batches of a piece from ``start`` on."""
+        return chain.from_iterable(rows.batches() for rows in self.stretches(number, start))
+
+    def stretches(self, number: int, start: int) -> Iterator[Stretch]:
+        """Yield the rows of a piece from batch ``start`` on."""
         config, (epoch, shard) = self._config, self._place(number)
-        return self._split.batches(
+        return self._split.stretches(
             config.batch_size,
             seed=config.seed,
             epoch=epoch,
@@ -92,10 +98,10 @@ class Work:
             shard=shard,
         )
 
-    def left(self, state: QueueState) -> Iterator[Batch]:
-        """Yield the batches of all pieces that are left, one after the other; without end."""
+    def left(self, state: QueueState) -> Iterator[Stretch]:
+        """Yield the rows of all pieces that are left, one after the other; without end."""
         for number, start in state.pieces():
-            yield from self.read(number, start)
+            yield from self.stretches(number, start)
 
     def pieces_until(self, steps: int) -> int:
         """Return how many pieces, from the first on, have at least so many batches in all."""

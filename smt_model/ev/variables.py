@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from smt_model.batching import Entries, FreshRows
+from smt_model.batching import FreshRows
+from smt_model.entries import Entries
 from smt_model.ev.beginnings import Beginnings
 from smt_model.ev.dynamic import DynamicKeyTable
 from smt_model.ev.initial import first_vectors, stream_of

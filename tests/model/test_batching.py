@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from smt_features import Bags, Batch
-from smt_model.batching import FusedBatch, Fuser
+from smt_model.batching import FusedBatch
+from smt_model.fuser import Fuser
 from smt_model.layout import MAX_ROWS, TableLayout, fused_tables
 from smt_schemas import DatasetSchema, UserError
 
