@@ -22,6 +22,7 @@ from torch import nn
 
 from smt_bench.script import Pace, parser, write_predictions
 from smt_features import Bags, Batch, Split, open_shards
+from smt_features.batch import entry_rows
 from smt_model.entries import mean_weights
 from smt_model.prefetch import Prefetcher
 from smt_schemas import DatasetSchema

@@ -3,8 +3,9 @@
     python benchmarks/checkpoints.py [--rows 1000000] [--touched 0.01] [--runs 5] [--ev]
 
 The model is that of the Taobao log with so many embedding rows (or keys with a vector, `--ev`),
-of which a step updates the given share. Both kinds are written in turn, as training writes them:
-digest, sync and rename included. Medians of the runs, with the fastest and the slowest.
+of which a step updates the given share. Both kinds are written as training writes them: some
+deltas after each full checkpoint, digest, sync and rename included. Medians of all, with the
+fastest and the slowest.
 """
 
 import argparse
@@ -24,6 +25,10 @@ from smt_model.origin import Origin
 from smt_schemas import DatasetSchema, taobao
 
 Batch = dict[str, Any]
+
+DELTAS = 4
+"""Written after each full checkpoint: a delta takes a few ms, which other processes easily double.
+"""
 
 
 def main() -> None:
@@ -68,8 +73,8 @@ def measure(folder: Path, arguments: argparse.Namespace) -> None:
     full, small = in_turn(
         folder,
         arguments.runs,
-        lambda path: checkpoint.save(path, state, model, optimizer),
-        lambda path: delta.save(path, of_delta, model, optimizer, changes),
+        (1, lambda path: checkpoint.save(path, state, model, optimizer)),
+        (DELTAS, lambda path: delta.save(path, of_delta, model, optimizer, changes)),
     )
     kind = "keys" if arguments.ev else "rows"
     total, touched = (sum(map(len, chosen.values())) for chosen in (ids, some))
@@ -105,17 +110,21 @@ def batch(schema: DatasetSchema, ids: dict[str, Any]) -> Batch:
 
 
 def in_turn(
-    folder: Path, runs: int, *writers: Callable[[Path], object]
+    folder: Path, runs: int, *writers: tuple[int, Callable[[Path], object]]
 ) -> list[tuple[int, list[float]]]:
-    """Return the bytes that each writer leaves, and the seconds of its runs."""
+    """Return the bytes that each writer leaves, and the seconds it took each time.
+
+    A writer comes with how often it writes in a run.
+    """
     sizes, seconds = [0] * len(writers), [[0.0] * 0 for _ in writers]
     for run in range(runs):
-        for number, write in enumerate(writers):
-            path = folder / f"{number}-{run}"
-            start = time.perf_counter()
-            write(path)
-            seconds[number].append(time.perf_counter() - start)
-            sizes[number] = sum(file.stat().st_size for file in path.iterdir())
+        for number, (times, write) in enumerate(writers):
+            for again in range(times):
+                path = folder / f"{number}-{run}-{again}"
+                start = time.perf_counter()
+                write(path)
+                seconds[number].append(time.perf_counter() - start)
+                sizes[number] = sum(file.stat().st_size for file in path.iterdir())
     return list(zip(sizes, seconds, strict=True))
 
 

@@ -14,7 +14,7 @@ class TableBatch(NamedTuple):
     rows
         int32 [U], the distinct rows of the table.
     positions
-        int64 [E, 2], a line for each entry: ``example · bags + bag``, and the position of its
+        int32 [E, 2], a line for each entry: ``example · bags + bag``, and the position of its
         row in `rows`, or behind those of its product in `pairs`.
     weights
         float32 [E], ``count / Σ count`` in a list, 1 elsewhere.
@@ -24,7 +24,7 @@ class TableBatch(NamedTuple):
     """
 
     rows: NDArray[np.int32]
-    positions: NDArray[np.int64]
+    positions: NDArray[np.int32]
     weights: NDArray[np.float32]
     pairs: tuple[NDArray[np.int32], ...] = ()
 

@@ -60,3 +60,29 @@ class Distinct:
         if kept is None or slots > len(kept):
             kept = self._scratch.last_entry = np.empty(slots, np.intp)
         return kept
+
+
+class DistinctRows:
+    """Finds distinct rows of a table in less time than `Distinct`, for four bytes a row.
+
+    Parameters
+    ----------
+    rows
+        Rows of the table.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._scratch = threading.local()
+
+    def __call__(self, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the distinct numbers and where each stands, as `Distinct`, but int32 both."""
+        place: NDArray[np.int32] | None = getattr(self._scratch, "place", None)
+        if place is None:
+            place = self._scratch.place = np.empty(self._rows, np.int32)
+        at = numbers.astype(np.intp)
+        entries = np.arange(len(numbers), dtype=np.int32)
+        place[at] = entries
+        last = np.flatnonzero(place.take(at) == entries)
+        place[at.take(last)] = entries[: len(last)]
+        return numbers.take(last), place.take(at)

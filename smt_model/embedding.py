@@ -1,6 +1,7 @@
 """An embedding table shared by several features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 import tensorflow as tf
@@ -79,9 +80,7 @@ class EmbeddingTable(tf.Module):
         if self.layout.products:
             vectors = tf.concat([vectors, _products(vectors, *batch.pairs)], axis=0)
         shape = tf.stack([examples * self.layout.bags, tf.shape(vectors, out_type=tf.int64)[0]])
-        pooled = tf.raw_ops.SparseTensorDenseMatMul(
-            a_indices=batch.positions, a_values=batch.weights, a_shape=shape, b=vectors
-        )
+        pooled = _pooled(batch, shape, vectors)
         return tf.reshape(pooled, [-1, self.layout.width])
 
     def assign(self, rows: tf.Tensor, packed: tf.Tensor) -> None:
@@ -91,6 +90,25 @@ class EmbeddingTable(tf.Module):
     def _begun(self, vectors: tf.Tensor) -> tf.Tensor:
         filled = [tf.fill(tf.shape(vectors), value) for value in self._slots]
         return tf.concat([vectors, *filled], axis=1)
+
+
+def _pooled(batch: TableBatch, shape: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+    """Multiply a batch's matrix of weights with vectors."""
+
+    def product(dense: tf.Tensor, *, transposed: bool) -> tf.Tensor:
+        return tf.raw_ops.SparseTensorDenseMatMul(
+            a_indices=batch.positions,
+            a_values=batch.weights,
+            a_shape=shape,
+            b=dense,
+            adjoint_a=transposed,
+        )
+
+    def with_gradient(vectors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        return product(vectors, transposed=False), partial(product, transposed=True)
+
+    # TensorFlow's own gradient takes int64 positions alone, which are twice as much to move.
+    return tf.custom_gradient(with_gradient)(vectors)
 
 
 def _products(vectors: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ class Entries(NamedTuple):
     values
         [E], the ids (int32) or keys (int64).
     bags
-        int64 [E], ``example · bags + bag``, a bag for each feature, or several.
+        int32 [E], ``example · bags + bag``, a bag for each feature, or several.
     weights
         float32 [E], ``count / Σ count`` in a list, 1 elsewhere.
     counts
@@ -26,7 +26,7 @@ class Entries(NamedTuple):
     """
 
     values: NDArray[np.integer]
-    bags: NDArray[np.int64]
+    bags: NDArray[np.int32]
     weights: NDArray[np.float32]
     counts: NDArray[np.int64]
 
@@ -52,8 +52,8 @@ class FeatureEntries(NamedTuple):
         return [Entries._make(part[start:stop] for part in block) for block in self.blocks]
 
 
-def entries_of(values: Array | Bags, bags: NDArray[np.int64]) -> FeatureEntries:
-    """Return the entries of a feature, given the bag that each row has, int64 [rows]."""
+def entries_of(values: Array | Bags, bags: NDArray[np.int32]) -> FeatureEntries:
+    """Return the entries of a feature, given the bag that each row has, int32 [rows]."""
     if not isinstance(values, Bags):
         single: NDArray[np.integer] = values  # type: ignore[assignment]
         return FeatureEntries([Entries(single, bags, *ones(len(bags)))], None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from smt_features import Batch
 from smt_features.batch import rows_of
 from smt_model.batching import FreshRows, FusedBatch, TableBatch
-from smt_model.distinct import Distinct
+from smt_model.distinct import Distinct, DistinctRows
 from smt_model.entries import Entries, FeatureEntries, entries_of, ones
 from smt_model.layout import FeatureLayout, TableLayout
 from smt_model.products import Products
@@ -73,7 +73,7 @@ class Fuser:
         labels = np.stack([rows[name] for name in self._labels], axis=1, dtype=np.float32)
         numbers = [rows[name] for name in self._numerics]
         numerics = (np.stack(numbers, axis=1, dtype=np.float32),) if numbers else ()
-        examples = np.zeros(len(labels), np.int64)
+        examples = np.zeros(len(labels), np.int32)
         for start, stop in ranges:
             examples[start:stop] = np.arange(stop - start)
         tables = [(table, table.entries(rows, examples)) for table in self._tables]
@@ -116,13 +116,15 @@ class _TableFuser:
                 simple_bags.append(bag)
             else:
                 self._others.append((feature, bag))
-        self._simple_bags = np.array(simple_bags, np.int64)[:, np.newaxis]
+        self._simple_bags = np.array(simple_bags, np.int32)[:, np.newaxis]
         self._bags_of = lru_cache(maxsize=32)(self._bags)
         self._products = Products(layout)
         self._variables = variables
-        self._distinct = Distinct()
+        # A key takes few bytes beside its row, and products have numbers beyond the table's rows.
+        is_hashed = variables is not None or layout.products
+        self._distinct = Distinct() if is_hashed else DistinctRows(layout.rows)
 
-    def entries(self, rows: Batch, examples: NDArray[np.int64]) -> _TableEntries:
+    def entries(self, rows: Batch, examples: NDArray[np.int32]) -> _TableEntries:
         """Return the entries of some rows, given their numbers in their batches."""
         simple = np.empty((len(self._simple), len(examples)), np.int32)
         for name, values in zip(self._simple, simple, strict=True):
@@ -157,9 +159,10 @@ class _TableFuser:
         joined = FreshRows(*map(np.concatenate, zip(*fresh, strict=True))) if fresh else None
         return self._joined(parts), joined
 
-    def _bags(self, rows: int) -> NDArray[np.int64]:
+    def _bags(self, rows: int) -> NDArray[np.int32]:
         """Return the bags of all simple features in a batch of so many rows."""
-        return (self._simple_bags + np.arange(rows) * self._layout.bags).reshape(-1)
+        first = np.arange(rows, dtype=np.int32) * self._layout.bags
+        return (self._simple_bags + first).reshape(-1)
 
     def _placed(self, feature: FeatureLayout, found: FeatureEntries) -> FeatureEntries:
         """Replace the ids of a feature's entries by rows of the table, or by products of two."""
@@ -186,7 +189,7 @@ class _TableFuser:
         if self._layout.products:
             rows, of_rows, places = self._factors(rows)
             inverse, pairs = places[inverse], (of_rows,)
-        positions = np.empty((len(inverse), 2), np.int64)
+        positions = np.empty((len(inverse), 2), np.int32)
         np.concatenate([part.bags for part in parts], out=positions[:, 0])
         positions[:, 1] = inverse
         weights = np.concatenate([part.weights for part in parts])

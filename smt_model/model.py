@@ -144,7 +144,7 @@ class MultiTaskModel(tf.Module):
         """The tensor specification of a fused batch of any number of rows."""
         part = TableBatch(
             rows=tf.TensorSpec([None], tf.int32),
-            positions=tf.TensorSpec([None, 2], tf.int64),
+            positions=tf.TensorSpec([None, 2], tf.int32),
             weights=tf.TensorSpec([None], tf.float32),
         )
         pairs = (tf.TensorSpec([None, 2], tf.int32),)

@@ -1,14 +1,13 @@
 """Runs an iterator in a thread, ahead of whoever consumes it."""
 
-import queue
 import threading
 from collections.abc import Iterable, Iterator
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
-_POLL_SECONDS = 0.1
 _END = object()
 
 
@@ -21,8 +20,12 @@ class Prefetcher(Generic[T]):
 
     def __init__(self, source: Iterable[T], depth: int) -> None:
         self._source = source
-        self._queue: queue.Queue[object] = queue.Queue(depth)
-        self._stop = threading.Event()
+        # Two queues in C, one of items and one of places: a bounded queue is in Python, and slow.
+        self._items: SimpleQueue[object] = SimpleQueue()
+        self._places: SimpleQueue[None] = SimpleQueue()
+        for _ in range(depth):
+            self._places.put(None)
+        self._stopped = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._produce, name="smt-prefetch", daemon=True)
 
@@ -36,11 +39,13 @@ class Prefetcher(Generic[T]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop.set()
+        self._stopped = True
+        self._places.put(None)  # for a thread that waits for one
         self._thread.join()
 
     def __iter__(self) -> Iterator[T]:
-        while (item := self._queue.get()) is not _END:
+        while (item := self._items.get()) is not _END:
+            self._places.put(None)
             yield item  # type: ignore[misc]
         if self._error is not None:
             raise self._error
@@ -48,17 +53,10 @@ class Prefetcher(Generic[T]):
     def _produce(self) -> None:
         try:
             for item in self._source:
-                if not self._put(item):
+                self._places.get()
+                if self._stopped:
                     return
+                self._items.put(item)
         except BaseException as error:  # noqa: BLE001 - the consumer raises it
             self._error = error
-        self._put(_END)
-
-    def _put(self, item: object) -> bool:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=_POLL_SECONDS)
-            except queue.Full:
-                continue
-            return True
-        return False
+        self._items.put(_END)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from smt_features import Bags
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
+from smt_features.split import Stretch
 from smt_model import runtime
 from smt_model.config import OptimizerName, TrainConfig
 from smt_model.training import train
@@ -38,7 +39,7 @@ class MemorySplit:
     def steps(self, batch_size: int) -> int:
         return -(-self.rows // batch_size)
 
-    def batches(
+    def stretches(
         self,
         batch_size: int,
         *,
@@ -46,10 +47,11 @@ class MemorySplit:
         epoch: int = 0,
         start: int = 0,
         shuffle: bool = True,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Stretch]:
         for step in range(start, self.steps(batch_size)):
             rows = min(batch_size, self.rows - step * batch_size)
-            yield random_batch(self._schema, rows, (self._seed, seed, epoch, step))
+            batch = random_batch(self._schema, rows, (self._seed, seed, epoch, step))
+            yield Stretch(batch, [0, rows])
 
 
 def random_batch(schema: DatasetSchema, rows: int, seed: Any) -> dict[str, Any]:

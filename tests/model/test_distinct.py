@@ -1,4 +1,4 @@
-"""Distinct row numbers, in a scratch smaller than the table."""
+"""Distinct row numbers, in a scratch smaller than the table, or one of its length."""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from smt_model.distinct import Distinct
+from smt_model.distinct import Distinct, DistinctRows
 
 RNG = np.random.default_rng(0)
 
@@ -24,10 +24,12 @@ RNG = np.random.default_rng(0)
     ],
     ids=["none", "one", "large", "repeated", "colliding", "ends"],
 )
+@pytest.mark.parametrize("by_row", [False, True], ids=["hashed", "by row"])
 def test_distinct_numbers_come_in_the_order_of_their_last_entries(
-    numbers: np.ndarray[tuple[int], np.dtype[np.int32]],
+    numbers: np.ndarray[tuple[int], np.dtype[np.int32]], by_row: bool
 ) -> None:
-    find = Distinct()
+    find = DistinctRows(5000) if by_row else Distinct()
+    numbers = numbers % 5000 if by_row else numbers
     find(RNG.integers(0, 1000, 200, dtype=np.int32))  # leaves something in the scratch
 
     distinct, where = find(numbers)
@@ -47,8 +49,8 @@ def hasty_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hasty_threads")
-def test_threads_do_not_disturb_each_other() -> None:
-    find = Distinct()
+@pytest.mark.parametrize("find", [Distinct(), DistinctRows(9000)], ids=["hashed", "by row"])
+def test_threads_do_not_disturb_each_other(find: Distinct | DistinctRows) -> None:
     batches = [RNG.integers(0, size, size, dtype=np.int32) for size in (2000, 9000)]
 
     def is_right(batch: np.ndarray[tuple[int], np.dtype[np.int32]]) -> bool:

@@ -52,7 +52,7 @@ def test_rows_follow_the_rule_and_others_stay_bit_for_bit(
     for step in range(1, STEPS):
         rows = rng.choice(layout.rows // 2, 9, replace=False).astype(np.int32)
         gradient = rng.normal(size=(9, width)).astype(np.float32)
-        batch = TableBatch(rows, np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
+        batch = TableBatch(rows, np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
         rate = optimizer.advance()
         values, *slots = table.read(batch)
         table.write(batch, optimizer.update(table, values, slots, tf.constant(gradient), rate))

@@ -16,7 +16,7 @@ def batch() -> FusedBatch:
     """Arrays of sizes that leave gaps, one of them read-only, one in another order, one empty."""
     weights = np.ones(3, np.float32)
     weights.setflags(write=False)
-    positions = np.arange(6, dtype=np.int64).reshape(2, 3).T
+    positions = np.arange(6, dtype=np.int32).reshape(2, 3).T
     pairs = np.array([[0, 1]], np.int32)
     return FusedBatch(
         tables=(

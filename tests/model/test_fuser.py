@@ -2,10 +2,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from smt_features import Bags, Batch
+from smt_features.batch import cut
+from smt_model.assembly import assemble
 from smt_model.batching import FusedBatch
+from smt_model.config import TrainConfig
 from smt_model.fuser import Fuser
 from smt_model.layout import MAX_ROWS, TableLayout, fused_tables
 from smt_schemas import DatasetSchema, UserError
@@ -69,7 +73,63 @@ def test_dtypes_are_those_of_the_signature(schema: DatasetSchema, make_batch: An
     rows, positions, weights, pairs = fused.tables[0]
     assert pairs == fused.numerics == ()
     dtypes = [array.dtype.name for array in (rows, positions, weights, fused.labels)]
-    assert dtypes == ["int32", "int64", "float32", "float32"]
+    assert dtypes == ["int32", "int32", "float32", "float32"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"multihash": True, "multihash_operation": "add", "multihash_divisor": 7},
+        {"multihash": True, "multihash_operation": "mul", "multihash_divisor": 7},
+        {"multihash": True, "multihash_operation": "concat", "multihash_divisor": 7},
+        {"ev": True, "ev_filter": "counter", "filter_freq": 3},
+        {"ev": True, "dynamic_ev": True, "dynamic_ev_blocks": 2, "dynamic_ev_block_size": 2},
+    ],
+    ids=lambda options: " ".join(map(str, options.values())) or "static",
+)
+def test_batches_cut_from_many_rows_are_those_of_each_alone(
+    options: dict[str, Any], make_schema: Any, make_batch: Any
+) -> None:
+    user = {} if "dynamic_ev" in options else {"embedding_dim": 8}  # else two tables
+    schema = make_schema(user=user)
+    rows = with_keys(make_batch(schema, 60, 0))
+    ranges = [(0, 16), (16, 32), (40, 40), (41, 60)]  # some rows are in no batch
+    config = TrainConfig(**options)
+    together, apart = (assemble(config, schema, total_steps=9).model.fuser for _ in range(2))
+
+    found = list(together.cut(rows, ranges, step=3))
+
+    expected = [apart(cut(rows, *limits), step) for step, limits in enumerate(ranges, 3)]
+    for one, other in zip(found, expected, strict=True):
+        tf.nest.assert_same_structure(one, other)
+        for left, right in zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True):
+            assert left.dtype == right.dtype
+            np.testing.assert_array_equal(left, right)
+
+
+def test_numeric_features_are_cut_like_labels(make_schema: Any, make_batch: Any) -> None:
+    no_table = {"hash_buckets": None, "embedding_dim": None}
+    schema = make_schema(
+        brand={"type": "float", "encoding": "numeric", "required": True, **no_table}
+    )
+    rows = make_batch(schema, 9, 0)
+    fuser = Fuser(fused_tables(schema.features), ["clk", "buy"], ["brand"])
+
+    first, second = fuser.cut(rows, [(0, 4), (4, 9)])
+
+    assert first.numerics[0].tolist() == rows["brand"][:4, np.newaxis].tolist()
+    assert second.numerics[0].tolist() == rows["brand"][4:, np.newaxis].tolist()
+    assert second.labels.tolist() == np.stack([rows["clk"], rows["buy"]], axis=1)[4:].tolist()
+
+
+def with_keys(batch: dict[str, Any]) -> dict[str, Any]:
+    """Add keys that are the ids."""
+    keys: dict[str, Any] = {}
+    for name in ("user", "brand"):
+        keys[name + "_key"] = batch[name].astype(np.int64)
+    tags = batch["tags"]
+    return batch | keys | {"tags_key": tags._replace(ids=tags.ids.astype(np.int64))}
 
 
 def dense(fused: FusedBatch, layout: TableLayout, examples: int) -> NDArray[np.float64]:
