@@ -51,7 +51,7 @@ PATIENCE = 60
 """Seconds in which processes end of which one was killed."""
 READER = "pyfunc_0"
 """What a process calls the first Python function that a graph in it holds."""
-PARTS = ["int32", "int64", "float32", "float32"]
+PARTS = ["int32", "int32", "float32", "float32"]
 """Dtypes of rows, positions, weights and labels."""
 
 

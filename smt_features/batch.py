@@ -80,7 +80,7 @@ def entry_rows(row_splits: Int64s) -> Int64s:
 
 
 def _take_bags(bags: Bags, rows: Int64s) -> Bags:
-    starts = bags.row_splits.take(rows)
+    starts = bags.row_splits[:-1].take(rows)
     lengths = np.diff(bags.row_splits).take(rows)
     splits = np.concatenate([[0], np.cumsum(lengths)])
     # Entry j of the result is entry j - splits[i] of its row i, whose entries begin at starts[i].

@@ -130,7 +130,7 @@ class Split:
         return chain.from_iterable(stretch.batches() for stretch in stretches)
 
     def stretches(self, batch_size: int, **order: Unpack[Order]) -> Iterator[Stretch]:
-        """Yield the rows of an epoch with what `batches` cuts them into, and its errors."""
+        """Yield the row groups of an epoch and the bounds of its batches; else as `batches`."""
         turns = self.plan(batch_size, **order)
         return _stretches(self.row_groups(turns), turns)
 

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 _SLOTS_PER_ENTRY = 4
 """So many, at least, leave few numbers that want the same slot."""
 
+SMALL_TABLE = 1 << 20
+"""Rows up to which `DistinctRows` is the faster one; beyond, its scratch is too large to cache."""
+
 
 class Distinct:
     """Finds distinct numbers without sorting; keeps a scratch of the size of a batch.
@@ -63,7 +66,9 @@ class Distinct:
 
 
 class DistinctRows:
-    """Finds distinct rows of a table in less time than `Distinct`, for four bytes a row.
+    """Finds distinct rows of a small table in less time than `Distinct`.
+
+    It keeps four bytes a row in each thread that calls it.
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
 """An embedding table shared by several features."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import tensorflow as tf
@@ -80,7 +79,9 @@ class EmbeddingTable(tf.Module):
         if self.layout.products:
             vectors = tf.concat([vectors, _products(vectors, *batch.pairs)], axis=0)
         shape = tf.stack([examples * self.layout.bags, tf.shape(vectors, out_type=tf.int64)[0]])
-        pooled = _pooled(batch, shape, vectors)
+        pooled = tf.raw_ops.SparseTensorDenseMatMul(
+            a_indices=batch.positions, a_values=batch.weights, a_shape=shape, b=vectors
+        )
         return tf.reshape(pooled, [-1, self.layout.width])
 
     def assign(self, rows: tf.Tensor, packed: tf.Tensor) -> None:
@@ -90,25 +91,6 @@ class EmbeddingTable(tf.Module):
     def _begun(self, vectors: tf.Tensor) -> tf.Tensor:
         filled = [tf.fill(tf.shape(vectors), value) for value in self._slots]
         return tf.concat([vectors, *filled], axis=1)
-
-
-def _pooled(batch: TableBatch, shape: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
-    """Multiply a batch's matrix of weights with vectors."""
-
-    def product(dense: tf.Tensor, *, transposed: bool) -> tf.Tensor:
-        return tf.raw_ops.SparseTensorDenseMatMul(
-            a_indices=batch.positions,
-            a_values=batch.weights,
-            a_shape=shape,
-            b=dense,
-            adjoint_a=transposed,
-        )
-
-    def with_gradient(vectors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        return product(vectors, transposed=False), partial(product, transposed=True)
-
-    # TensorFlow's own gradient takes int64 positions alone, which are twice as much to move.
-    return tf.custom_gradient(with_gradient)(vectors)
 
 
 def _products(vectors: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
@@ -121,7 +103,7 @@ def _selected(vectors: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
     # A gather whose gradient is dense, as that of `pool` is, to which it is added.
     lines = tf.stack([tf.range(tf.size(numbers)), numbers], axis=1)
     return tf.raw_ops.SparseTensorDenseMatMul(
-        a_indices=tf.cast(lines, tf.int64),
+        a_indices=lines,
         a_values=tf.ones(tf.shape(numbers)),
         a_shape=tf.cast(tf.stack([tf.size(numbers), tf.shape(vectors)[0]]), tf.int64),
         b=vectors,

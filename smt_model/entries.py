@@ -37,7 +37,7 @@ class FeatureEntries(NamedTuple):
     Attributes
     ----------
     blocks
-        Its entries; several times, with other values, where a feature has several blocks of rows.
+        Its entries; again, with other rows and bags, for each further block of rows it has.
     row_splits
         int64 [rows + 1], as those of `Bags`; None where each row has one entry.
     """
@@ -65,11 +65,8 @@ def entries_of(values: Array | Bags, bags: NDArray[np.int32]) -> FeatureEntries:
 
 @lru_cache(maxsize=32)
 def ones(entries: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the weights and counts of features with one value a row; nobody writes to them."""
-    weights, counts = np.ones(entries, np.float32), np.ones(entries, np.int64)
-    for array in (weights, counts):
-        array.setflags(write=False)
-    return weights, counts
+    """Return the weights and counts of features with one value a row; they take no memory."""
+    return np.broadcast_to(np.float32(1), entries), np.broadcast_to(np.int64(1), entries)
 
 
 def mean_weights(counts: NDArray[np.integer], rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -82,6 +79,7 @@ def mean_weights(counts: NDArray[np.integer], rows: NDArray[np.int64]) -> NDArra
     rows
         int64 [E], the row of each.
     """
+    # Counts and sums below 2^24 are exact in float32, and their quotient is the nearest one.
     totals = np.bincount(rows, counts).astype(np.float32)
     weights: NDArray[np.float32] = counts.astype(np.float32)
     weights /= totals.take(rows)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from smt_features import Batch
 from smt_features.batch import rows_of
 from smt_model.batching import FreshRows, FusedBatch, TableBatch
-from smt_model.distinct import Distinct, DistinctRows
+from smt_model.distinct import SMALL_TABLE, Distinct, DistinctRows
 from smt_model.entries import Entries, FeatureEntries, entries_of, ones
 from smt_model.layout import FeatureLayout, TableLayout
 from smt_model.products import Products
@@ -70,6 +70,8 @@ class Fuser:
             The update that the first batch is for, counted from 1, the others following: when a
             batch is made, its keys are counted and admitted. None only looks them up.
         """
+        if not ranges:  # a batch may span many row groups
+            return
         labels = np.stack([rows[name] for name in self._labels], axis=1, dtype=np.float32)
         numbers = [rows[name] for name in self._numerics]
         numerics = (np.stack(numbers, axis=1, dtype=np.float32),) if numbers else ()
@@ -116,13 +118,12 @@ class _TableFuser:
                 simple_bags.append(bag)
             else:
                 self._others.append((feature, bag))
-        self._simple_bags = np.array(simple_bags, np.int32)[:, np.newaxis]
-        self._bags_of = lru_cache(maxsize=32)(self._bags)
+        self._simple_bags = tuple(simple_bags)
         self._products = Products(layout)
         self._variables = variables
-        # A key takes few bytes beside its row, and products have numbers beyond the table's rows.
-        is_hashed = variables is not None or layout.products
-        self._distinct = Distinct() if is_hashed else DistinctRows(layout.rows)
+        # Rows that keys can own are many; products have numbers beyond the table's rows.
+        is_small = layout.rows <= SMALL_TABLE and not (variables or layout.products)
+        self._distinct = DistinctRows(layout.rows) if is_small else Distinct()
 
     def entries(self, rows: Batch, examples: NDArray[np.int32]) -> _TableEntries:
         """Return the entries of some rows, given their numbers in their batches."""
@@ -143,7 +144,8 @@ class _TableFuser:
         parts, fresh = [], [self._variables.no_rows] if self._variables else []
         if self._simple:
             values = entries.simple[:, start:stop].reshape(-1)
-            parts.append(Entries(values, self._bags_of(stop - start), *ones(len(values))))
+            bags = _bags(self._simple_bags, self._layout.bags, stop - start)
+            parts.append(Entries(values, bags, *ones(len(values))))
         for (feature, _), all_rows in zip(self._others, entries.others, strict=True):
             found = all_rows.cut(start, stop)
             if self._variables and _has_keys(feature, self._variables):
@@ -158,11 +160,6 @@ class _TableFuser:
                 parts += found
         joined = FreshRows(*map(np.concatenate, zip(*fresh, strict=True))) if fresh else None
         return self._joined(parts), joined
-
-    def _bags(self, rows: int) -> NDArray[np.int32]:
-        """Return the bags of all simple features in a batch of so many rows."""
-        first = np.arange(rows, dtype=np.int32) * self._layout.bags
-        return (self._simple_bags + first).reshape(-1)
 
     def _placed(self, feature: FeatureLayout, found: FeatureEntries) -> FeatureEntries:
         """Replace the ids of a feature's entries by rows of the table, or by products of two."""
@@ -206,6 +203,15 @@ class _TableFuser:
         places[~is_product] = where[: len(direct)]
         places[is_product] = np.arange(len(rows), len(rows) + len(factors))
         return rows, where[len(direct) :].reshape(-1, 2).astype(np.int32), places
+
+
+@lru_cache(maxsize=32)
+def _bags(of_row: tuple[int, ...], bags: int, rows: int) -> NDArray[np.int32]:
+    """Return some of the bags of each row of a batch, int32 [len(of_row) · rows], read-only."""
+    first = np.arange(rows, dtype=np.int32) * bags
+    found = (np.array(of_row, np.int32)[:, np.newaxis] + first).reshape(-1)
+    found.setflags(write=False)
+    return found
 
 
 def _is_simple(feature: FeatureLayout, variables: "EmbeddingVariables | None") -> bool:

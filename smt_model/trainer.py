@@ -112,12 +112,12 @@ class Trainer:
         They are made ahead in a thread, unless ``--no-smartstaged`` or ``--tf`` is given.
         """
         if self._batches is None:
-            rows = (
+            stretches = (
                 self._work.left(self._queue)
                 if self._work
-                else rows_from(self._split, self._config, self.step)
+                else stretches_from(self._split, self._config, self.step)
             )
-            self._batches = fused_batches(self.model, rows, self.step, self._share)
+            self._batches = fused_batches(self.model, stretches, self.step, self._share)
         made, self._stop = islice(self._batches, stop - self.step), stop
         staged = self._config.smartstaged and not self._config.tf
         return Prefetcher(made, _DEPTH) if staged else nullcontext(made)
@@ -301,7 +301,7 @@ class Trainer:
             raise UserError(msg)
 
 
-def rows_from(split: "Split", config: TrainConfig, start: int) -> Iterator[Stretch]:
+def stretches_from(split: "Split", config: TrainConfig, start: int) -> Iterator[Stretch]:
     """Yield the rows of the batches from step ``start`` on, epoch after epoch, without end."""
     steps = split.steps(config.batch_size)
     for epoch in count(start // steps):
@@ -323,10 +323,10 @@ def fused_batches(
     """
     index, workers = share
     step = start + 1
-    for rows in stretches:
+    for stretch in stretches:
         own = []
-        for first, end in rows.ranges:
+        for first, end in stretch.ranges:
             size = end - first
             own.append((first + size * index // workers, first + size * (index + 1) // workers))
-        yield from map(as_tensors, model.fuser.cut(rows.rows, own, step))
+        yield from map(as_tensors, model.fuser.cut(stretch.rows, own, step))
         step += len(own)

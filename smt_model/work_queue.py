@@ -84,7 +84,7 @@ class Work:
 
     def read(self, number: int, start: int) -> Iterator[Batch]:
         """Yield the batches of a piece from ``start`` on."""
-        return chain.from_iterable(rows.batches() for rows in self.stretches(number, start))
+        return chain.from_iterable(some.batches() for some in self.stretches(number, start))
 
     def stretches(self, number: int, start: int) -> Iterator[Stretch]:
         """Yield the rows of a piece from batch ``start`` on."""

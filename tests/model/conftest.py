@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from smt_features import Bags
+from smt_features.batch import concat
 from smt_features.prepare import prepare
 from smt_features.reading import PrepareJob
 from smt_features.split import Stretch
@@ -48,10 +50,15 @@ class MemorySplit:
         start: int = 0,
         shuffle: bool = True,
     ) -> Iterator[Stretch]:
-        for step in range(start, self.steps(batch_size)):
-            rows = min(batch_size, self.rows - step * batch_size)
-            batch = random_batch(self._schema, rows, (self._seed, seed, epoch, step))
-            yield Stretch(batch, [0, rows])
+        """Yield up to two batches at a time, and behind them a row that is in neither."""
+        for first in range(start, self.steps(batch_size), 2):
+            steps = range(first, min(first + 2, self.steps(batch_size)))
+            sizes = [min(batch_size, self.rows - step * batch_size) for step in steps]
+            batches = [
+                random_batch(self._schema, rows, (self._seed, seed, epoch, step))
+                for rows, step in zip([*sizes, 1], [*steps, self.rows], strict=True)
+            ]
+            yield Stretch(concat(batches), [0, *accumulate(sizes)])
 
 
 def random_batch(schema: DatasetSchema, rows: int, seed: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from smt_model.model import MultiTaskModel
 from smt_model.progress import TrainingProgress
 from smt_model.run_directory import RunDirectory
 from smt_model.tensors import read_tensors
-from smt_model.trainer import Trainer, fused_batches, rows_from
+from smt_model.trainer import Trainer, fused_batches, stretches_from
 from smt_model.training import Training, train
 from smt_schemas import DatasetSchema, UsageError, UserError
 
@@ -243,12 +243,26 @@ def test_batches_go_on_from_any_step(schema: DatasetSchema, make_split: Any) -> 
     options = TrainConfig(batch_size=20)
 
     def labels(start: int) -> list[bytes]:
-        batches = islice(fused_batches(model, rows_from(split, options, start), start), 8 - start)
+        stretches = stretches_from(split, options, start)
+        batches = islice(fused_batches(model, stretches, start), 8 - start)
         return [np.asarray(batch.labels).tobytes() for batch in batches]
 
     whole = labels(0)
     assert [len(part) // 8 for part in whole] == [20, 20, 10, 20, 20, 10, 20, 20]
     assert labels(4) == whole[4:]
+
+
+def test_workers_have_shares_of_each_batch(schema: DatasetSchema, make_split: Any) -> None:
+    model = MultiTaskModel(schema, 1)
+    split, options = make_split(schema, 43), TrainConfig(batch_size=20)  # a last batch of 3 rows
+
+    def labels(share: tuple[int, int]) -> list[bytes]:
+        stretches = stretches_from(split, options, 0)
+        batches = islice(fused_batches(model, stretches, 0, share), 3)
+        return [np.asarray(batch.labels).tobytes() for batch in batches]
+
+    whole, *shares = (labels(share) for share in [(0, 1), *((index, 4) for index in range(4))])
+    assert [b"".join(parts) for parts in zip(*shares, strict=True)] == whole
 
 
 def test_a_chief_that_only_waited_has_no_activations(dataset: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Shards as pieces of work, and a process that works on them."""
 
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,11 @@ def split(shards: Path) -> Split:
     return open_shards(shards)["train"]
 
 
+def left(work: Work, state: QueueState, batches: int) -> list[tuple[int, ...]]:
+    stretches = work.left(state)
+    return rows(islice(chain.from_iterable(some.batches() for some in stretches), batches))
+
+
 def rows(batches: Any) -> list[tuple[int, ...]]:
     names = ("clk", "buy", "user", "brand")
     return [
@@ -65,11 +70,11 @@ def test_a_piece_goes_on_where_it_was_left(split: Split) -> None:
 def test_what_is_left_after_some_steps_is_what_comes_next(split: Split) -> None:
     work = Work(split, CONFIG)
     begin = QueueState(following=3, begun={0: 4, 2: 1})
-    everything = rows(islice(work.left(begin), 60))
+    everything = left(work, begin, 60)
     for steps in range(40):
         state = begin.after(steps, work)
-        done = rows(islice(work.left(begin), steps))
-        assert rows(islice(work.left(state), 60 - steps)) == everything[len(done) :]
+        done = left(work, begin, steps)
+        assert left(work, state, 60 - steps) == everything[len(done) :]
         assert state == begin.after(steps // 2, work).after(steps - steps // 2, work)
 
 
