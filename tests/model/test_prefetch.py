@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -42,6 +43,21 @@ def test_leaving_early_stops_the_thread_and_closes_the_source() -> None:
     assert threading.active_count() == before
     del items
     assert closed.wait(5)
+
+
+def test_leaving_stops_a_thread_that_waits_for_a_place() -> None:
+    ahead = threading.Event()
+
+    def source() -> Iterator[int]:
+        yield from range(2)
+        ahead.set()
+        yield 2
+
+    before = threading.active_count()
+    with Prefetcher(source(), depth=2):
+        assert ahead.wait(5)
+        time.sleep(0.05)  # now it waits: both places are taken
+    assert threading.active_count() == before
 
 
 def test_it_works_ahead_but_not_further_than_its_depth() -> None:
